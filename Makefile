@@ -1,0 +1,234 @@
+# make help lists the targets. Every variable below may be set on the command
+# line: make CC=clang B=out V=1 SAN=thread check
+
+NAME    := torc
+VERSION := 0.1.0
+SOVER   := 0
+
+B   ?= build
+CC  ?= cc
+CXX ?= c++
+V   ?= 0
+SAN ?=
+T   ?=
+
+PREFIX     ?= /usr/local
+BINDIR     ?= $(PREFIX)/bin
+INCLUDEDIR ?= $(PREFIX)/include
+LIBDIR     ?= $(PREFIX)/lib
+MANDIR     ?= $(PREFIX)/share/man
+INSTALL    ?= install
+
+CFLAGS   ?= -O2 -g
+CXXFLAGS ?= -O2 -g
+WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
+            -Wundef -Wvla -Wpointer-arith -Wcast-qual -Wswitch-enum
+CPPFLAGS += -D_GNU_SOURCE -DTORC_VERSION=$(VERSION) -I$(B)/include -I.
+# Frame pointers, so that perf shows whole stacks at no cost worth naming.
+torc_cflags := -std=gnu11 -fPIC -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(SAN))
+torc_ldflags := $(if $(SAN),-fsanitize=$(SAN))
+
+# A library that scripts/deps built for this tree wins over the system's. What
+# pkg-config says is asked for once, after the dependencies were seen to.
+PKG := PKG_CONFIG_PATH=$(CURDIR)/.deps/liburing/lib/pkgconfig:$$PKG_CONFIG_PATH pkg-config
+once = $(eval $(1) := $(shell $(2)))$($(1))
+uring_cflags = $(call once,uring_cflags,$(PKG) --cflags liburing)
+uring_libs   = $(call once,uring_libs,$(PKG) --libs liburing)
+heap_libs    = $(if $(SAN),,$(call once,heap_libs,$(PKG) --libs jemalloc))
+cmocka_libs  = $(call once,cmocka_libs,$(PKG) --libs cmocka)
+bench_libs   = $(call once,bench_libs,$(PKG) --libs benchmark)
+libs         = $(uring_libs) $(heap_libs) -lpthread
+
+MODULES := base alloc uring core core/io  # each may include the ones before it
+SRCS    := $(sort $(wildcard $(MODULES:%=%/*.c) $(MODULES:%=%/*.S)))
+HDRS    := torc.h $(filter-out %_priv.h,$(sort $(wildcard $(MODULES:%=%/*.h))))
+OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
+
+PROXY_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard proxy/*.c)))
+EXAMPLES   := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
+BASELINES  := $(patsubst %.c,$(B)/%,$(filter-out %/net.c,$(sort $(wildcard perf/baseline/*.c))))
+LOAD_OBJS  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/load/*.c))) $(B)/base/histogram.o
+
+TEST_C   := $(sort $(wildcard tests/*/*_test.c tests/*/*/*_test.c))
+TEST_SH  := $(sort $(wildcard tests/*/*_test.sh))
+TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
+SUPPORT  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
+TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
+PERFS    := $(sort $(wildcard perf/*/*_perf.c))
+ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c))
+ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h))
+
+lib    := $(B)/lib$(NAME).a
+shared := $(B)/lib$(NAME).so.$(VERSION)
+proxy  := $(B)/torc-proxy
+load   := $(B)/torc-load
+bench  := $(B)/perf/bench
+
+# V=1 shows commands; make -s shows nothing.
+Q    := $(if $(filter 1,$(V)),,@)
+say   = $(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),,@printf '  %-7s %s\n' $(1) $(2);)
+comma := ,
+
+all: lib $(proxy) $(EXAMPLES) ## build the libraries, torc-proxy and the examples
+lib: $(lib) $(shared) ## build libtorc.a and libtorc.so in build/
+
+# ---- what is needed first ----
+
+# One stamp per kind of dependency; scripts/deps says what it installs.
+$(B)/.deps-%: scripts/deps
+	@mkdir -p $(@D)
+	$(Q)scripts/deps $*
+	@touch $@
+
+$(B)/include/$(NAME):
+	@mkdir -p $(@D) && ln -sfn $(CURDIR)/torc.h $@.h && ln -sfn $(CURDIR) $@
+
+# ---- objects and libraries ----
+
+before := $(B)/.deps-build $(B)/include/$(NAME)
+
+$(B)/%.o: %.c | $(before)
+	@mkdir -p $(@D)
+	$(call say,CC,$@)$(CC) $(CPPFLAGS) $(uring_cflags) $(torc_cflags) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/%.o: %.S | $(before)
+	@mkdir -p $(@D)
+	$(call say,AS,$@)$(CC) $(CPPFLAGS) -g -c -o $@ $<
+
+# With a liburing of our own its objects go in, so that users need not find it.
+$(lib): $(OBJS)
+	@rm -f $@
+	$(call say,AR,$@)$(AR) rcs $@ $^
+	$(Q)if [ -f .deps/liburing/lib/liburing.a ]; then \
+		printf 'open %s\naddlib .deps/liburing/lib/liburing.a\nsave\nend\n' $@ | $(AR) -M; fi
+
+$(shared): $(OBJS) $(NAME).map
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -shared -Wl,-soname,lib$(NAME).so.$(SOVER) \
+		-Wl,--version-script,$(NAME).map $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -o $@ $(OBJS) $(libs)
+
+$(proxy): $(PROXY_OBJS) $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(B)/examples/%: $(B)/examples/%.o $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# ---- measuring ----
+
+$(B)/perf/baseline/%: $(B)/perf/baseline/%.o $(B)/perf/baseline/net.o
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(uring_libs)
+
+$(load): $(LOAD_OBJS)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
+
+$(B)/perf/gbench.o $(PERFS:%.c=$(B)/%.o): | $(B)/.deps-bench
+
+# The shim over Google Benchmark, the only C++ there is.
+$(B)/%.o: %.cc | $(before)
+	@mkdir -p $(@D)
+	$(call say,CXX,$@)$(CXX) $(CPPFLAGS) $(torc_ldflags) -Wall -Wextra $(CXXFLAGS) -MMD -MP -c -o $@ $<
+
+$(bench): $(B)/perf/gbench.o $(PERFS:%.c=$(B)/%.o) $(lib)
+	$(call say,LD,$@)$(CXX) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(bench_libs) $(libs)
+
+bench: $(bench) ## run the micro-benchmarks: make bench ARGS=--benchmark_filter=spawn
+	$(Q)$(bench) --benchmark_min_time=0.1 --benchmark_repetitions=9 \
+		--benchmark_enable_random_interleaving=true $(ARGS)
+bench-smoke: $(bench) ## one short pass, so that benchmarks never rot
+	$(Q)$(bench) --benchmark_min_time=0.001 >$(B)/bench-smoke.log 2>&1 || \
+		{ cat $(B)/bench-smoke.log; false; }
+	@echo "bench-smoke: $$(grep -c _perf.c $(B)/bench-smoke.log) benchmarks ran"
+
+baselines: $(BASELINES) $(load) ## build the programs that torc is measured against
+
+demo: $(B)/.deps-demo all baselines ## torc-proxy beside an epoll proxy, under load: one table
+	$(Q)B=$(B) perf/demo
+
+# ---- tests ----
+
+$(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
+
+# A fault_test stands in front of the allocator.
+$(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
+
+$(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(wrap) $(LDFLAGS) -o $@ $^ $(cmocka_libs) $(libs)
+
+$(TOOLS): $(B)/%: $(B)/%.o $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+# T=core/task or T=proxy/reset picks tests by a part of their name.
+chosen = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
+
+tests: $(B)/.deps-test all baselines $(TESTS) $(TOOLS) # build what check runs
+
+check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some
+	$(Q)B=$(B) SAN=$(SAN) tests/run.sh $(call chosen,$(TESTS) $(TEST_SH))
+
+check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder of its own
+	$(Q)$(MAKE) B=$(B)-$* SAN=$(if $(filter asan,$*),address$(comma)undefined,thread) \
+		CFLAGS='-O1 -g -DTORC_CHECK=2' check
+
+# Strict C11 hides POSIX, which a library about sockets and signals needs.
+check-headers: $(before) ## each public header stands alone, in C11 and C++17
+	$(Q)for h in torc.h $(filter-out torc.h,$(HDRS:%=torc/%)); do \
+		echo "#include <$$h>" | $(CC) -I$(B)/include -D_POSIX_C_SOURCE=200809L -std=c11 -Wall -Wextra -Werror -fsyntax-only -xc - && \
+		echo "#include <$$h>" | $(CXX) -I$(B)/include -std=c++17 -Wall -Wextra -Werror -fsyntax-only -xc++ - || exit 1; \
+	done
+	@echo "check-headers: $(words $(HDRS)) public headers stand alone in C11 and C++17"
+
+check-install: lib $(proxy) | $(B)/.deps-test ## stage an install, build a consumer against it
+	$(Q)B=$(B) MAKE='$(MAKE)' tests/install/check $(B)
+
+# ---- installing ----
+
+install: lib $(proxy) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR
+	$(Q)for h in $(filter-out torc.h,$(HDRS)); do \
+		$(INSTALL) -D -m644 $$h $(DESTDIR)$(INCLUDEDIR)/$(NAME)/$$h || exit 1; done
+	$(Q)$(INSTALL) -D -m644 torc.h $(DESTDIR)$(INCLUDEDIR)/torc.h
+	$(Q)$(INSTALL) -D -m644 $(lib) $(DESTDIR)$(LIBDIR)/lib$(NAME).a
+	$(Q)$(INSTALL) -D -m755 $(shared) $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(VERSION)
+	$(Q)ln -sf lib$(NAME).so.$(VERSION) $(DESTDIR)$(LIBDIR)/lib$(NAME).so.$(SOVER)
+	$(Q)ln -sf lib$(NAME).so.$(SOVER) $(DESTDIR)$(LIBDIR)/lib$(NAME).so
+	$(Q)$(INSTALL) -D -m755 $(proxy) $(DESTDIR)$(BINDIR)/torc-proxy
+	$(Q)$(INSTALL) -D -m644 proxy/torc-proxy.1 $(DESTDIR)$(MANDIR)/man1/torc-proxy.1
+	$(Q)$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig
+	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
+		-e 's|@libdir@|$(LIBDIR)|' -e 's|@version@|$(VERSION)|' \
+		-e 's|@uring@|$(if $(wildcard .deps/liburing/lib/liburing.a),,-luring )|' \
+		$(NAME).pc.in >$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
+
+uninstall: ## take away what install put there
+	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/$(NAME) $(DESTDIR)$(INCLUDEDIR)/torc.h \
+		$(DESTDIR)$(LIBDIR)/lib$(NAME).a $(DESTDIR)$(LIBDIR)/lib$(NAME).so* \
+		$(DESTDIR)$(BINDIR)/torc-proxy $(DESTDIR)$(MANDIR)/man1/torc-proxy.1 \
+		$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
+
+# ---- keeping it tidy ----
+
+compile_commands.json: Makefile $(ALL_C) | $(before) ## for clangd and clang-tidy
+	$(Q)sep='['; for f in $(ALL_C); do \
+		printf '%s\n {"directory":"%s","file":"%s","command":"%s"}' "$$sep" '$(CURDIR)' "$$f" \
+			'$(CC) $(CPPFLAGS) $(uring_cflags) $(torc_cflags) -c '"$$f"; sep=,; \
+		done >$@; echo ']' >>$@
+
+format: ## rewrite with clang-format; format-check only looks
+	$(Q)clang-format -i $(ALL_C) $(ALL_H)
+format-check: ## fail when clang-format would change something
+	$(Q)clang-format --dry-run -Werror $(ALL_C) $(ALL_H)
+tidy: compile_commands.json ## clang-tidy
+	$(Q)clang-tidy --quiet -p . $(filter %.c,$(SRCS))
+lint: ## banned calls, includes that run uphill, folders without a README
+	$(Q)scripts/lint
+
+clean: ## remove what was built, not what scripts/deps brought
+	rm -rf $(B) $(B)-asan $(B)-tsan compile_commands.json
+help: ## this list
+	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
+
+-include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) \
+	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(B)/perf/gbench.d $(BASELINES:%=%.d) $(LOAD_OBJS:.o=.d)
+.PHONY: all lib check check-asan check-tsan check-headers check-install bench \
+	bench-smoke baselines demo tests install uninstall format format-check \
+	tidy lint clean help
+.SECONDARY:
+.DELETE_ON_ERROR:

@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_ALLOC_REGION_PRIV_H
+#define TORC_ALLOC_REGION_PRIV_H
+
+/*
+ * region - the one mapping of a shard that its I/O happens in
+ *
+ * The provided buffer ring and its first buffers are cut from it, so that
+ * what every message touches lies in one huge page. Pieces are never given
+ * back one by one.
+ *
+ * Lifetime  torc__region_map() to torc__region_unmap(). Unmap only when the
+ *           ring has nothing in flight; otherwise leak it on purpose.
+ * Shard     Its owner's only.
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+/* One huge page: 112 receive buffers of 16 KiB and the ring that names them. */
+#define TORC__REGION_BYTES ((size_t)2 << 20)
+
+struct torc_region {
+	uint8_t *base;
+	size_t bytes;
+	size_t used_bytes;
+};
+
+/* 0 or -ENOMEM. Huge pages where the machine gives them, else small ones. */
+int torc__region_map(struct torc_region *region, size_t bytes);
+void torc__region_unmap(struct torc_region *region);
+
+/* `bytes` aligned to `align` (a power of two), or NULL when none are left. */
+void *torc__region_cut(struct torc_region *region, size_t bytes, size_t align);
+
+#endif /* TORC_ALLOC_REGION_PRIV_H */

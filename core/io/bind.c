@@ -1,0 +1,266 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/io/bind_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/assert_priv.h"
+#include "base/list_priv.h"
+#include "core/shard_priv.h"
+
+/* As many shards as a runtime may have; core/runtime.c. */
+#define SHARDS_MAX 1024
+
+struct bound {
+	struct torc_link link;
+	struct torc_address asked;
+	struct torc_address actual;
+	int fd; /* the first socket: of a Unix address all share it */
+	unsigned users;
+	uint64_t joined[SHARDS_MAX / 64]; /* shards that had one, ever */
+};
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static struct torc_link table = { &table, &table };
+
+static bool
+is_same(const struct torc_address *a, const struct torc_address *b)
+{
+	return a->type == b->type && a->len == b->len &&
+	       memcmp(&a->sa, &b->sa, a->len) == 0;
+}
+
+static struct bound *
+find(const struct torc_address *actual)
+{
+	for (struct torc_link *link = table.next; link != &table;
+		link = link->next) {
+		struct bound *bound =
+			torc__container_of(link, struct bound, link);
+
+		if (is_same(&bound->actual, actual))
+			return bound;
+	}
+	return NULL;
+}
+
+/*
+ * The port that another shard got for the same port 0. A shard that asks
+ * again wants one more port.
+ */
+static struct bound *
+find_chosen(const struct torc_address *asked, uint32_t shard)
+{
+	for (struct torc_link *link = table.next; link != &table;
+		link = link->next) {
+		struct bound *bound =
+			torc__container_of(link, struct bound, link);
+		bool had_it = bound->joined[shard / 64] >> shard % 64 & 1;
+
+		if (is_same(&bound->asked, asked) && !had_it)
+			return bound;
+	}
+	return NULL;
+}
+
+static void
+join(struct bound *bound, uint32_t shard)
+{
+	bound->users++;
+	bound->joined[shard / 64] |= UINT64_C(1) << shard % 64;
+}
+
+static int
+set(struct torc_ring *ring, int fd, int level, int name)
+{
+	int one = 1;
+
+	return ring->engine->setsockopt(
+		ring, fd, level, name, &one, sizeof(one));
+}
+
+static int
+open_inet(struct torc_ring *ring, const struct torc_address *address,
+	bool is_first)
+{
+	const struct torc_engine *engine = ring->engine;
+	bool is_tcp = address->type == TORC_TCP;
+	int fd, ret;
+
+	fd = engine->socket(ring, address->sa.sa_family,
+		is_tcp ? SOCK_STREAM : SOCK_DGRAM, 0);
+	if (fd < 0)
+		return fd;
+	/* Accepted sockets inherit TCP_NODELAY: no call for each of them. */
+	ret = is_tcp ? set(ring, fd, IPPROTO_TCP, TCP_NODELAY) : 0;
+	/* For UDP this would let another process take the port as well. */
+	if (ret == 0 && is_tcp)
+		ret = set(ring, fd, SOL_SOCKET, SO_REUSEADDR);
+	if (ret == 0 && !is_first)
+		ret = set(ring, fd, SOL_SOCKET, SO_REUSEPORT);
+	if (ret == 0)
+		ret = engine->bind(ring, fd, &address->sa, address->len);
+	if (ret == 0 && is_first)
+		ret = set(ring, fd, SOL_SOCKET, SO_REUSEPORT);
+	if (ret < 0)
+		engine->close_fd(ring, fd);
+	return ret < 0 ? ret : fd;
+}
+
+/*
+ * A socket file that nobody listens to any more. A live one whose backlog
+ * is full must not hold up this shard.
+ */
+static bool
+is_stale(struct torc_ring *ring, const struct torc_address *address)
+{
+	struct stat file;
+	int fd, ret;
+
+	/* To connect to a file that is no socket is refused just the same. */
+	if (address->un.sun_path[0] == '\0' ||
+		lstat(address->un.sun_path, &file) < 0 ||
+		!S_ISSOCK(file.st_mode))
+		return false;
+	fd = ring->engine->socket(
+		ring, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
+	if (fd < 0)
+		return false;
+	ret = connect(fd, &address->sa, address->len) < 0 ? errno : 0;
+	ring->engine->close_fd(ring, fd);
+	return ret == ECONNREFUSED;
+}
+
+static int
+start_listening(struct torc_ring *ring, const struct torc_address *address,
+	int fd, int backlog)
+{
+	if (address->type == TORC_UDP)
+		return 0;
+	return ring->engine->listen(ring, fd, backlog);
+}
+
+static int
+open_unix(struct torc_ring *ring, const struct torc_address *address)
+{
+	const struct torc_engine *engine = ring->engine;
+	int fd = engine->socket(ring, AF_UNIX, SOCK_STREAM, 0);
+	int ret;
+
+	if (fd < 0)
+		return fd;
+	ret = engine->bind(ring, fd, &address->sa, address->len);
+	if (ret == -EADDRINUSE && is_stale(ring, address)) {
+		unlink(address->un.sun_path);
+		ret = engine->bind(ring, fd, &address->sa, address->len);
+	}
+	if (ret < 0)
+		engine->close_fd(ring, fd);
+	return ret < 0 ? ret : fd;
+}
+
+/* The first socket of an address in this process. */
+static int
+open_first(struct torc_ring *ring, const struct torc_address *address,
+	int backlog, struct bound **out)
+{
+	struct bound *bound = malloc(sizeof(*bound));
+	int fd, ret;
+
+	if (bound == NULL)
+		return -ENOMEM;
+	fd = address->type == TORC_UNIX ? open_unix(ring, address)
+					: open_inet(ring, address, true);
+	ret = fd;
+	if (fd >= 0)
+		ret = start_listening(ring, address, fd, backlog);
+	if (ret < 0) {
+		if (fd >= 0)
+			ring->engine->close_fd(ring, fd);
+		free(bound);
+		return ret;
+	}
+	*bound = (struct bound){ .asked = *address,
+		.actual = { .type = address->type,
+			.len = sizeof(bound->actual.storage) },
+		.fd = fd };
+	ring->engine->getsockname(
+		ring, fd, &bound->actual.sa, &bound->actual.len);
+	torc__list_push_back(&table, &bound->link);
+	*out = bound;
+	return fd;
+}
+
+static int
+open_next(struct torc_ring *ring, struct bound *bound, int backlog)
+{
+	int fd, ret;
+
+	if (bound->actual.type == TORC_UNIX) {
+		fd = fcntl(bound->fd, F_DUPFD_CLOEXEC, 0);
+		return fd < 0 ? -errno : fd;
+	}
+	fd = open_inet(ring, &bound->actual, false);
+	if (fd < 0)
+		return fd;
+	ret = start_listening(ring, &bound->actual, fd, backlog);
+	if (ret < 0)
+		ring->engine->close_fd(ring, fd);
+	return ret < 0 ? ret : fd;
+}
+
+int
+torc__bind_open(struct torc_ring *ring, const struct torc_address *address,
+	int backlog, struct torc_address *actual)
+{
+	uint32_t shard = torc__shard->index;
+	struct bound *bound;
+	int fd;
+
+	torc_assert(shard < SHARDS_MAX);
+	pthread_mutex_lock(&lock);
+	bound = find(address);
+	if (bound == NULL)
+		bound = find_chosen(address, shard);
+	if (bound == NULL)
+		fd = open_first(ring, address, backlog, &bound);
+	else
+		fd = open_next(ring, bound, backlog);
+	if (fd >= 0) {
+		join(bound, shard);
+		*actual = bound->actual;
+	}
+	pthread_mutex_unlock(&lock);
+	return fd;
+}
+
+void
+torc__bind_close(
+	struct torc_ring *ring, const struct torc_address *actual, int fd)
+{
+	struct bound *bound;
+
+	pthread_mutex_lock(&lock);
+	bound = find(actual);
+	torc_assert(bound != NULL);
+	bound->users--;
+	if (bound->users == 0 && actual->type == TORC_UNIX &&
+		actual->un.sun_path[0] != '\0')
+		unlink(actual->un.sun_path);
+	/* The first of a Unix address lasts: others are copied from it. */
+	if (actual->type != TORC_UNIX || fd != bound->fd)
+		ring->engine->close_fd(ring, fd);
+	if (bound->users == 0) {
+		if (actual->type == TORC_UNIX)
+			ring->engine->close_fd(ring, bound->fd);
+		torc__list_remove(&bound->link);
+		free(bound);
+	}
+	pthread_mutex_unlock(&lock);
+}

@@ -1,0 +1,100 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_CORE_RUNTIME_H
+#define TORC_CORE_RUNTIME_H
+
+/*
+ * runtime - N pinned shards, or the calling thread alone
+ *
+ *   static int
+ *   serve(void *arg) { ... }
+ *   TORC_MAIN(serve)
+ *
+ * The main task runs on shard 0, which is the calling thread. When it
+ * returns, every other task on every shard is cancelled and waited for,
+ * sockets that were left open are closed, and torc_run() returns its
+ * result. Nothing is in flight after that.
+ *
+ * Lifetime  torc_run() may be called again after it returned; not inside.
+ * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
+ * Errors    -errno. -EPERM, -ENOSYS: io_uring is forbidden or missing;
+ *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
+ *           a ring lacks is logged in one line with its remedy.
+ * Kernel    6.1; see uring/README.md.
+ */
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <torc/core/task.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* For spin_ns: sleep at once when there is nothing to do. */
+#define TORC_SPIN_NEVER UINT64_MAX
+
+/* Zero means default, everywhere. */
+struct torc_options {
+	/*
+	 * Shards. 0: one per CPU that the affinity mask and the cgroup's
+	 * quota allow. 1: the calling thread alone, not pinned. More: shard i
+	 * is pinned to the i-th allowed CPU.
+	 */
+	unsigned shards;
+	/* Never sleep: takes a CPU per shard, and waits for no wake-up. */
+	bool busy_poll;
+	/*
+	 * How long a shard looks before it sleeps, while completions follow
+	 * each other closely. 0: 50 us. TORC_SPIN_NEVER: not at all.
+	 */
+	uint64_t spin_ns;
+	/* Of each task; 0: 64 KiB. Only touched pages take memory. */
+	size_t stack_bytes;
+	/* Memory for received bytes not read yet, per shard; 0: 256 MiB. */
+	size_t receive_bytes_max;
+	uint32_t sq_entries; /* 0: 256 */
+	uint32_t cq_entries; /* 0: 4096 */
+};
+
+/*
+ * Run fn(arg) as the main task. `options` may be NULL. Returns what fn
+ * returned, or -errno when the runtime could not start.
+ */
+int torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg);
+
+/*
+ * A main() that runs fn(NULL) on the default options; the process's exit
+ * status is 0 when it returned 0, else 1.
+ */
+#define TORC_MAIN(fn)                                 \
+	int main(void)                                \
+	{                                             \
+		return torc_run(NULL, fn, NULL) != 0; \
+	}
+
+/*
+ * How many shards 0 stands for here: the CPUs of the affinity mask, but no
+ * more than the cgroup's quota pays for. Any thread, any time.
+ */
+unsigned torc_shards_usable(void);
+
+/* Which shard this is, from 0, and how many there are. */
+unsigned torc_shard_index(void);
+unsigned torc_shard_count(void);
+
+/*
+ * Run fn(arg) as one task on every shard, and wait for all of them. When
+ * the caller is interrupted they are all cancelled, and waited for.
+ *
+ * Returns  0, the first result below 0, or the interrupt; -ENOMEM when a
+ *          shard could not start its task (the others are then cancelled).
+ */
+int torc_run_on_shards(torc_task_fn *fn, void *arg)
+	__attribute__((warn_unused_result));
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* TORC_CORE_RUNTIME_H */

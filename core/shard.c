@@ -1,0 +1,405 @@
+/* SPDX-License-Identifier: MIT */
+#include "core/resume_priv.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include <torc/base/clock.h>
+#include <torc/base/log.h>
+
+#include "core/vec_priv.h"
+
+__thread struct torc_shard *torc__shard;
+
+/* Long enough for a connection that lingers; then memory is left behind. */
+#define QUIET_TIMEOUT_NS (5 * TORC_S)
+#define QUIET_POLL_NS (10 * TORC_MS)
+
+/* Cut from the region: bounded by it at first, mapped in slabs after. */
+static const struct torc_buffers_options stream_buffers = {
+	.group = TORC__GROUP_STREAM,
+	.buf_bytes = 16 * 1024, /* relaying 16 KiB through 4 KiB costs 4x */
+	/* As many as the region holds; half of it costs 4 to 8 % more CPU. */
+	.slab_count = 112,
+	.posted_max = 112,
+};
+
+static int
+open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
+{
+	struct torc_buffers_options buffers = stream_buffers;
+	int ret;
+
+	ret = torc__arena_open(&shard->arena);
+	if (ret < 0)
+		return ret;
+	ret = torc__stacks_init(&shard->stacks, options->stack_bytes);
+	if (ret < 0)
+		goto out;
+	ret = torc__region_map(&shard->region, TORC__REGION_BYTES);
+	if (ret < 0)
+		goto out;
+	ret = torc__ring_open(&shard->ring, options->engine, &options->ring);
+	if (ret < 0)
+		goto out;
+	buffers.count_max = options->stream_bufs_max;
+	ret = torc__buffers_open(
+		&shard->streams, &shard->ring, &shard->region, &buffers);
+	if (ret < 0)
+		torc__ring_close(&shard->ring);
+out:
+	if (ret < 0) {
+		torc__region_unmap(&shard->region);
+		torc__arena_close(&shard->arena);
+	}
+	return ret;
+}
+
+/* Tasks that are done and that nobody joined. */
+static void
+release_handles(struct torc_shard *shard)
+{
+	struct torc_link *link = shard->tasks.next;
+
+	while (link != &shard->tasks) {
+		struct torc_task *task =
+			torc__container_of(link, struct torc_task, link);
+
+		link = link->next;
+		if (task->state == TORC_TASK_DONE)
+			torc__task_release(shard, task);
+	}
+}
+
+static void
+close_memory(struct torc_shard *shard)
+{
+	bool is_quiet = shard->ring.inflight_count == 0;
+
+	if (is_quiet) {
+		torc__buffers_close(&shard->streams);
+		if (shard->has_datagrams)
+			torc__buffers_close(&shard->datagrams);
+	}
+	torc__vecs_free(shard);
+	torc__ring_close(&shard->ring);
+	/* The kernel may still write to the memory of ops in flight. */
+	if (is_quiet) {
+		torc__region_unmap(&shard->region);
+		torc__region_unmap(&shard->datagram_region);
+	}
+	release_handles(shard);
+	if (is_quiet && shard->tasks_count == 0)
+		torc__stacks_fini(&shard->stacks);
+	torc__arena_close(&shard->arena);
+}
+
+int
+torc__shard_open(struct torc_shard *shard, uint32_t index,
+	const struct torc_shard_options *options)
+{
+	int ret;
+
+	torc_assert(torc__shard == NULL);
+	*shard = (struct torc_shard){
+		.index = index,
+		.stack_bytes = options->stack_bytes,
+		.spin_ns = options->spin_ns,
+		.busy_poll = options->busy_poll,
+		.gap_ns = UINT32_MAX,
+	};
+	torc__list_init(&shard->tasks);
+	torc__list_init(&shard->resources);
+	torc__list_init(&shard->fd_waiters);
+	torc__inbox_init(&shard->inbox);
+
+	ret = open_memory(shard, options);
+	if (ret < 0)
+		return ret;
+	shard->now_ns = torc__ring_now_ns(&shard->ring);
+	torc__wheel_init(&shard->wheel, shard->now_ns);
+	ret = torc__doorbell_open(&shard->bell, &shard->ring);
+	if (ret < 0) {
+		close_memory(shard);
+		return ret;
+	}
+#ifdef TORC__TSAN
+	shard->tsan_loop = __tsan_get_current_fiber();
+#endif
+	torc__shard = shard;
+	return 0;
+}
+
+/* Inline for the same reason as torc__task_resume(). */
+static inline __attribute__((always_inline)) void
+resume_woken(struct torc_shard *shard)
+{
+	struct torc_task *task;
+
+	while ((task = shard->resume) != NULL) {
+		shard->resume = NULL;
+		torc__task_resume(shard, task);
+	}
+}
+
+static void
+run_ready(struct torc_shard *shard)
+{
+	for (unsigned n = 0; n < TORC__READY_MAX; n++) {
+		struct torc_task *task = shard->ready_head;
+
+		if (task == NULL)
+			return;
+		shard->ready_head = task->ready_next;
+		torc__task_resume(shard, task);
+		resume_woken(shard);
+	}
+}
+
+static void
+drain_inbox(struct torc_shard *shard)
+{
+	struct torc_msg *msg;
+
+	if (torc_likely(torc__inbox_is_empty(&shard->inbox)))
+		return;
+	msg = torc__inbox_take(&shard->inbox);
+	while (msg != NULL) {
+		struct torc_msg *next = msg->_next;
+
+		msg->fn(msg);
+		resume_woken(shard);
+		msg = next;
+	}
+}
+
+static void
+fire_timers(struct torc_shard *shard)
+{
+	if (torc__wheel_next_ns(&shard->wheel) > shard->now_ns)
+		return;
+	torc__wheel_advance(&shard->wheel, shard->now_ns, TORC__TIMER_MAX);
+	resume_woken(shard);
+}
+
+static void
+flush(struct torc_shard *shard)
+{
+	while (shard->flush_head != NULL) {
+		struct torc_flush *first = shard->flush_head;
+
+		shard->flush_head = first->next;
+		first->is_queued = false;
+		first->fn(first);
+	}
+}
+
+/* Everything that is visible now, in order: each CQE resumes its waiter. */
+static void
+dispatch(struct torc_shard *shard)
+{
+	uint32_t count = torc__ring_cq_count(&shard->ring);
+
+	if (count > TORC__CQE_MAX)
+		count = TORC__CQE_MAX;
+	for (; count > 0; count--) {
+		struct torc_cqe cqe = torc__ring_pop(&shard->ring);
+
+		torc__op_dispatch(
+			&shard->ring, cqe.user_data, cqe.res, cqe.flags);
+		resume_woken(shard);
+	}
+}
+
+static bool
+can_resume(const struct torc_shard *shard)
+{
+	return torc__buffers_can_resume(&shard->streams) ||
+	       (shard->has_datagrams &&
+		       torc__buffers_can_resume(&shard->datagrams));
+}
+
+int
+torc__shard_turn(struct torc_shard *shard, bool may_wait)
+{
+	bool is_idle;
+	int ret;
+
+	/* Woken by the last turn's flush, or between two turns. */
+	resume_woken(shard);
+	run_ready(shard);
+	drain_inbox(shard);
+	fire_timers(shard);
+	flush(shard);
+	torc__buffers_resume(&shard->streams);
+	if (shard->has_datagrams)
+		torc__buffers_resume(&shard->datagrams);
+
+	is_idle = shard->ready_head == NULL && shard->resume == NULL &&
+		  !shard->is_stopping && !can_resume(shard) &&
+		  torc__inbox_is_empty(&shard->inbox) &&
+		  torc__ring_cq_count(&shard->ring) == 0;
+	if (is_idle && may_wait)
+		ret = torc__shard_wait(shard);
+	else
+		ret = torc__ring_enter(&shard->ring, 0, 0);
+	if (torc_unlikely(ret < 0))
+		return ret;
+
+	shard->turns++;
+	shard->now_ns = torc__ring_now_ns(&shard->ring);
+	dispatch(shard);
+	return 0;
+}
+
+int
+torc__shard_run(struct torc_shard *shard)
+{
+	int ret = 0;
+
+	while (!shard->is_stopping && ret == 0)
+		ret = torc__shard_turn(shard, true);
+	return ret;
+}
+
+void
+torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg)
+{
+	if (torc__inbox_push_remote(&shard->inbox, msg))
+		torc__doorbell_ring_remote(&shard->bell);
+}
+
+void
+torc__shard_fd_freed(struct torc_shard *shard)
+{
+	struct torc_link *link = torc__list_pop_front(&shard->fd_waiters);
+
+	if (link != NULL) {
+		struct torc_fd_waiter *waiter =
+			torc__container_of(link, struct torc_fd_waiter, link);
+		waiter->fn(waiter);
+	}
+}
+
+static void
+cancel_tasks(struct torc_shard *shard)
+{
+	for (struct torc_link *link = shard->tasks.next; link != &shard->tasks;
+		link = link->next)
+		torc_cancel(torc__container_of(link, struct torc_task, link));
+}
+
+static void
+close_resources(struct torc_shard *shard)
+{
+	struct torc_link *link, *next;
+
+	for (link = shard->resources.next; link != &shard->resources;
+		link = next) {
+		struct torc_resource *resource =
+			torc__container_of(link, struct torc_resource, link);
+
+		next = link->next;
+		resource->close(resource);
+	}
+}
+
+static bool
+is_quiet(const struct torc_shard *shard)
+{
+	return shard->tasks_count == 0 &&
+	       torc__list_is_empty(&shard->resources) &&
+	       shard->ring.inflight_count == 0;
+}
+
+static void
+name_unfinished(struct torc_shard *shard)
+{
+	for (struct torc_link *link = shard->tasks.next; link != &shard->tasks;
+		link = link->next) {
+		struct torc_task *task =
+			torc__container_of(link, struct torc_task, link);
+
+		if (task->state == TORC_TASK_DONE)
+			continue;
+		torc_log(TORC_LOG_ERROR,
+			"shard %u: task %s ignored its cancel; its stack is "
+			"left behind",
+			shard->index, torc__task_name(task));
+	}
+	if (shard->ring.inflight_count != 0)
+		torc_log(TORC_LOG_ERROR,
+			"shard %u: %u operations did not finish in %u s; their "
+			"memory is left behind",
+			shard->index, shard->ring.inflight_count,
+			(unsigned)(QUIET_TIMEOUT_NS / TORC_S));
+}
+
+/* Keeps the loop from sleeping past the next look at the time. */
+static void
+tick(struct torc_timer *timer)
+{
+	struct torc_shard *shard = torc__shard;
+
+	torc__timer_arm_in(shard, timer, QUIET_POLL_NS);
+}
+
+static bool
+all_drained(struct torc_shard *const *shards, unsigned count)
+{
+	for (unsigned i = 0; i < count; i++)
+		if (!atomic_load(&shards[i]->is_drained))
+			return false;
+	return true;
+}
+
+void
+torc__shard_drain(struct torc_shard *shard, struct torc_shard *const *shards,
+	unsigned count)
+{
+	struct torc_timer ticker = { .fn = tick };
+	uint64_t give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+
+	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
+	shard->is_stopping = false;
+	while (shard->now_ns < give_up_ns) {
+		/*
+		 * Whoever waits for this shard is a task, so once all say
+		 * that they have none, no message is on its way either.
+		 */
+		cancel_tasks(shard);
+		atomic_store(&shard->is_drained, shard->tasks_count == 0);
+		if (all_drained(shards, count) ||
+			torc__shard_turn(shard, true) < 0)
+			break;
+	}
+	torc__wheel_disarm(&shard->wheel, &ticker);
+}
+
+void
+torc__shard_close(struct torc_shard *shard)
+{
+	struct torc_timer ticker = { .fn = tick };
+	uint64_t give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+
+	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
+	torc__doorbell_cancel(&shard->bell);
+	while (!is_quiet(shard) && shard->now_ns < give_up_ns) {
+		close_resources(shard);
+		if (torc__shard_turn(shard, true) < 0)
+			break;
+	}
+	torc__wheel_disarm(&shard->wheel, &ticker);
+	if (!is_quiet(shard))
+		name_unfinished(shard);
+	torc__shard = NULL;
+	close_memory(shard);
+}
+
+void
+torc__shard_fini(struct torc_shard *shard)
+{
+	/* Without a ring it was never opened. */
+	if (shard->bell.ring != NULL && torc__op_is_idle(&shard->bell.op))
+		torc__doorbell_close(&shard->bell);
+}

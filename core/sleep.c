@@ -1,0 +1,73 @@
+/* SPDX-License-Identifier: MIT */
+#include <torc/core/sleep.h>
+
+#include <errno.h>
+
+#include "core/shard_priv.h"
+
+static void
+on_time(struct torc_timer *timer)
+{
+	struct torc_sleep *sleep =
+		torc__container_of(timer, struct torc_sleep, _timer);
+
+	torc_future_complete(&sleep->done, 0);
+}
+
+static void
+cancel_sleep(struct torc_future *done)
+{
+	struct torc_sleep *sleep = torc_future_source(done);
+
+	torc__wheel_disarm(&torc__shard->wheel, &sleep->_timer);
+	torc_future_complete(done, -ECANCELED);
+}
+
+static struct torc_shard *
+current(void)
+{
+	if (torc_unlikely(torc__shard == NULL))
+		torc__panic("a sleep outside a task: only functions that "
+			    "torc_spawn() started may wait");
+	return torc__shard;
+}
+
+void
+torc_sleep_until_start(struct torc_sleep *sleep, uint64_t when_ns)
+{
+	struct torc_shard *shard = current();
+
+	*sleep = (struct torc_sleep){ ._timer = { .fn = on_time } };
+	torc_future_init(&sleep->done, cancel_sleep, sleep);
+	torc__wheel_arm(&shard->wheel, &sleep->_timer, when_ns);
+}
+
+void
+torc_sleep_start(struct torc_sleep *sleep, uint64_t delay_ns)
+{
+	uint64_t when_ns;
+
+	/* Not the turn's clock: a sleep is never shorter than asked for. */
+	if (__builtin_add_overflow(
+		    torc__ring_now_ns(&current()->ring), delay_ns, &when_ns))
+		when_ns = UINT64_MAX;
+	torc_sleep_until_start(sleep, when_ns);
+}
+
+int
+torc_sleep(uint64_t delay_ns)
+{
+	struct torc_sleep sleep;
+
+	torc_sleep_start(&sleep, delay_ns);
+	return (int)torc_await(&sleep.done);
+}
+
+int
+torc_sleep_until(uint64_t when_ns)
+{
+	struct torc_sleep sleep;
+
+	torc_sleep_until_start(&sleep, when_ns);
+	return (int)torc_await(&sleep.done);
+}

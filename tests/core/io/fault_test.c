@@ -1,0 +1,278 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal    When memory runs out, a call says so or one connection is shed:
+ *         nothing crashes, hangs, stays behind, or passes for success.
+ * Method  The linker puts the functions below in front of the allocator
+ *         (see the Makefile). A scenario runs with its first allocation
+ *         failing, then with its second, and so on until none fails.
+ */
+#include <signal.h>
+
+#include "tests/core/io/fixture.h"
+#include "core/vec_priv.h"
+
+#define NONE UINT32_MAX
+#define BYTES ((size_t)300000)
+
+/* How many allocations are to succeed before one fails. */
+static uint32_t left = NONE;
+static uint32_t failed;
+
+void *__real_torc_malloc(size_t bytes);
+void *__real_torc_calloc(size_t count, size_t bytes);
+void *__real_malloc(size_t bytes);
+void *__wrap_torc_malloc(size_t bytes);
+void *__wrap_torc_calloc(size_t count, size_t bytes);
+void *__wrap_malloc(size_t bytes);
+
+static bool
+fails_now(void)
+{
+	if (left == NONE)
+		return false;
+	if (left-- > 0)
+		return false;
+	left = NONE;
+	failed++;
+	return true;
+}
+
+void *
+__wrap_torc_malloc(size_t bytes)
+{
+	return fails_now() ? NULL : __real_torc_malloc(bytes);
+}
+
+void *
+__wrap_torc_calloc(size_t count, size_t bytes)
+{
+	return fails_now() ? NULL : __real_torc_calloc(count, bytes);
+}
+
+void *
+__wrap_malloc(size_t bytes)
+{
+	return fails_now() ? NULL : __real_malloc(bytes);
+}
+
+/* 0, or what the scenario was told. */
+typedef int scenario_fn(void);
+
+/* Returns with how many allocations the scenario makes. */
+static uint32_t
+fail_each_in_turn(scenario_fn *scenario)
+{
+	unsigned fds_before = fds_count();
+	uint32_t n = 0;
+
+	do {
+		int ret;
+
+		failed = 0;
+		left = n++;
+		ret = scenario();
+		left = NONE;
+		must(ret == 0 || ret == -ENOMEM || ret == -ETIMEDOUT);
+		must(failed > 0 || ret == 0);
+		wait_until(is_shard_quiet());
+		must_be(fds_count(), fds_before);
+	} while (failed > 0);
+	return n - 1;
+}
+
+/* The plain side of a relay, sending and reading at once. */
+static bool
+exchange(int client, int server)
+{
+	static uint8_t buf[POOL_PIECE];
+	uint64_t end_ns = torc_clock_ns() + 2 * TORC_S;
+	size_t sent = 0, got = 0;
+
+	while (got < BYTES && torc_clock_ns() < end_ns) {
+		ssize_t in = raw_recv_some(server, buf, sizeof(buf));
+		ssize_t out =
+			sent < BYTES ? raw_send_some(client, sent, BYTES - sent)
+				     : 0;
+
+		/* Shed: with an error, or before the first byte. */
+		if (in == 0)
+			must_be(got, 0);
+		if (out < 0 || in == 0 || (in < 0 && in != -EAGAIN))
+			return false;
+		sent += (size_t)out;
+		if (in == -EAGAIN) {
+			torc_sleep(50 * TORC_US);
+			continue;
+		}
+		must(is_right(buf, got, (size_t)in));
+		got += (size_t)in;
+	}
+	return got == BYTES;
+}
+
+struct plain_ends {
+	int client, server, listener;
+};
+
+static int
+exchange_and_end(void *arg)
+{
+	struct plain_ends *ends = arg;
+	bool is_whole;
+
+	ends->server = accept(ends->listener, NULL, NULL);
+	must(ends->server >= 0);
+	is_whole = exchange(ends->client, ends->server);
+	shutdown(ends->client, SHUT_WR);
+	shutdown(ends->server, SHUT_WR);
+	return is_whole;
+}
+
+/* Accept, connect onward, relay until both have ended. */
+static int
+relay_one(struct torc_listener *listener, struct plain_ends *ends,
+	const struct torc_address *backend)
+{
+	struct torc_stream *a, *b;
+	struct torc_task *task;
+	int is_whole = 0;
+	int ret = torc_accept(listener, &a);
+	char byte;
+
+	if (ret < 0) {
+		must_be(raw_recv(ends->client, &byte, 1), -ECONNRESET);
+		return ret;
+	}
+	ret = torc_connect(&b, backend);
+	if (ret < 0) {
+		torc_abort(a);
+		return ret;
+	}
+	if (torc_spawn(&task, exchange_and_end, ends) < 0) {
+		torc_abort(a);
+		torc_abort(b);
+		return -ENOMEM;
+	}
+	ret = torc_relay(a, b, 0);
+	must_be(torc_join(task, &is_whole), 0);
+	close(ends->server);
+	/* A relay that ended well has passed on everything. */
+	if (ret == 0)
+		must(is_whole);
+	return ret;
+}
+
+static int
+relay_scenario(void)
+{
+	struct torc_address address = address_of(TCP), backend = address;
+	struct torc_listener *listener;
+	struct torc_deadline deadline;
+	struct plain_ends ends;
+	int ret;
+
+	ends.listener = raw_socket(&backend);
+	must_be(bind(ends.listener, &backend.sa, backend.len), 0);
+	must_be(listen(ends.listener, 10), 0);
+	must_be(getsockname(ends.listener, &backend.sa, &backend.len), 0);
+	ret = torc_listen(&listener, &address, NULL);
+	if (ret == 0) {
+		torc_listener_address(listener, &address);
+		ends.client = raw_connect(&address);
+		torc_deadline_begin(&deadline, 300 * TORC_MS);
+		ret = relay_one(listener, &ends, &backend);
+		torc_deadline_end(&deadline);
+		close(ends.client);
+		torc_listener_close(listener);
+	}
+	close(ends.listener);
+	return ret;
+}
+
+static int
+a_relay_or_one_connection_is_shed(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(relay_scenario) >= 4);
+	return 0;
+}
+
+/* A vectored send needs memory; without it they leave one by one. */
+static int
+vectored_send_scenario(void)
+{
+	struct torc_send sends[5];
+	uint32_t after = left;
+	struct pair pair;
+
+	left = NONE;
+	pair_open(&pair, TCP);
+	torc__vecs_free(torc__shard);
+	left = after;
+	for (size_t i = 0; i < 5; i++) {
+		sends[i] = (struct torc_send){ .data = bytes_at(i * 1000),
+			.bytes = 1000 };
+		torc_send_start(pair.stream, &sends[i]);
+	}
+	for (size_t i = 0; i < 5; i++)
+		must_be(torc_await(&sends[i].done), 1000);
+	left = NONE;
+	raw_expect(pair.peer, 0, 5000);
+	pair_close(&pair);
+	return 0;
+}
+
+static int
+sends_leave_without_memory_for_a_vector(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(vectored_send_scenario) >= 1);
+	return 0;
+}
+
+static int
+sockets_scenario(void)
+{
+	struct torc_address udp_address = address_of("udp:127.0.0.1:0");
+	struct torc_address unix_address = address_of(abstract_text());
+	struct torc_listener *listener;
+	struct torc_signals *signals;
+	struct torc_udp *udp;
+	sigset_t set;
+	int ret = torc_udp_bind(&udp, &udp_address);
+
+	if (ret < 0)
+		return ret;
+	torc_udp_close(udp);
+	ret = torc_listen(&listener, &unix_address, NULL);
+	if (ret < 0)
+		return ret;
+	torc_listener_close(listener);
+	sigemptyset(&set);
+	sigaddset(&set, SIGUSR1);
+	ret = torc_signals_open(&signals, &set);
+	if (ret < 0)
+		return ret;
+	torc_signals_close(signals);
+	return 0;
+}
+
+static int
+opening_anything_says_enomem(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(sockets_scenario) >= 5);
+	return 0;
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		WITH_TORC(a_relay_or_one_connection_is_shed),
+		WITH_TORC(sends_leave_without_memory_for_a_vector),
+		WITH_TORC(opening_anything_says_enomem),
+	};
+
+	return cmocka_run_group_tests_name("core/io/fault", tests, NULL, NULL);
+}

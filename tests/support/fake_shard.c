@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT */
+#include "tests/support/fake_shard.h"
+
+#include <dirent.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "tests/test.h"
+#include "uring/op_priv.h"
+
+#define CHILD_SECONDS 60
+
+static struct fake_shard *current;
+static uint64_t opened_ns;
+
+int
+fds_open(void)
+{
+	DIR *dir = opendir("/proc/self/fd");
+	int count = -3; /* itself, "." and ".." */
+
+	assert_non_null(dir);
+	while (readdir(dir) != NULL)
+		count++;
+	closedir(dir);
+	return count;
+}
+
+void
+fake_shard_open(struct fake_shard *f)
+{
+	struct torc_shard_options options = {
+		.engine = &fake_engine,
+		.ring = { .sq_entries = 64, .cq_entries = 1024 },
+		.stack_bytes = 256 << 10,
+		.stream_bufs_max = 128,
+	};
+
+	memset(f, 0, sizeof(*f));
+	f->fds_before = fds_open();
+	assert_int_equal(torc__shard_open(&f->shard, 0, &options), 0);
+	f->fake = fake_of(&f->shard.ring);
+	f->is_open = true;
+	opened_ns = f->fake->now_ns;
+	current = f;
+}
+
+void
+fake_shard_close(struct fake_shard *f)
+{
+	uint32_t handles_count = f->shard.stacks.taken_count;
+
+	assert_true(f->is_open);
+	f->is_open = false;
+	assert_int_equal(f->shard.tasks_count, 0);
+	assert_int_equal(handles_count, 0);
+	assert_int_equal(f->shard.wheel.timers_count, 0);
+	/* What is still in flight is the doorbell's. */
+	assert_int_equal(f->shard.ring.inflight_count, 1);
+	torc__shard_close(&f->shard);
+	torc__shard_fini(&f->shard);
+	assert_int_equal(fds_open(), f->fds_before);
+	current = NULL;
+}
+
+struct run {
+	torc_task_fn *fn;
+	void *arg;
+	int result;
+	bool is_done;
+};
+
+static int
+run_fn(void *arg)
+{
+	struct run *run = arg;
+
+	run->result = run->fn(run->arg);
+	run->is_done = true;
+	return 0;
+}
+
+int
+fake_shard_run(struct fake_shard *f, torc_task_fn *fn, void *arg)
+{
+	struct run run = { .fn = fn, .arg = arg };
+
+	assert_int_equal(torc_spawn(NULL, run_fn, &run), 0);
+	while (!run.is_done || f->shard.tasks_count != 0) {
+		uint32_t stalls = f->fake->stalls;
+
+		assert_int_equal(torc__shard_turn(&f->shard, true), 0);
+		if (f->fake->stalls != stalls && f->shard.tasks_count != 0)
+			fail_msg("a task waits for ever");
+	}
+	return run.result;
+}
+
+void
+fake_shard_turn(struct fake_shard *f, unsigned count)
+{
+	for (; count > 0; count--)
+		assert_int_equal(torc__shard_turn(&f->shard, false), 0);
+}
+
+void
+trace(const char *fmt, ...)
+{
+	size_t len = strlen(current->trace);
+	va_list args;
+
+	assert_true(len + 32 < TRACE_BYTES);
+	if (len > 0)
+		current->trace[len++] = ' ';
+	va_start(args, fmt);
+	vsnprintf(current->trace + len, TRACE_BYTES - len, fmt, args);
+	va_end(args);
+}
+
+uint64_t
+fake_elapsed_ns(void)
+{
+	return current->fake->now_ns - opened_ns;
+}
+
+static void
+on_nop(struct torc_op *op, int32_t res, uint32_t cqe_flags)
+{
+	struct nop *nop = torc__container_of(op, struct nop, op);
+
+	if (!(cqe_flags & IORING_CQE_F_MORE))
+		torc_future_complete(&nop->done, res);
+}
+
+static void
+cancel_nop(struct torc_future *done)
+{
+	struct nop *nop = torc_future_source(done);
+
+	torc__op_cancel(&torc__shard->ring, &nop->op);
+}
+
+void
+nop_start(struct nop *nop)
+{
+	struct torc_ring *ring = &torc__shard->ring;
+	struct io_uring_sqe *sqe = torc__ring_sqe(ring);
+
+	io_uring_prep_nop(sqe);
+	torc__op_init(&nop->op, on_nop);
+	torc_future_init(&nop->done, cancel_nop, nop);
+	torc__op_submit(ring, &nop->op, sqe);
+}
+
+void
+nop_complete(uint32_t nth, int32_t res)
+{
+	struct torc_ring *ring = &current->shard.ring;
+
+	fake_complete(ring, fake_index(ring, IORING_OP_NOP, nth), res, 0);
+}
+
+int
+run_in_child(int (*fn)(void), char *text, size_t text_bytes)
+{
+	size_t len = 0;
+	char rest[256];
+	int fds[2], status;
+	ssize_t got;
+	pid_t child;
+
+	assert_int_equal(pipe(fds), 0);
+	fflush(NULL);
+	child = fork();
+	assert_true(child >= 0);
+	if (child == 0) {
+		struct rlimit no_core = { 0, 0 };
+
+		setrlimit(RLIMIT_CORE, &no_core);
+		/* cmocka's handlers are for the parent. */
+		for (int signo = 1; signo < 32; signo++)
+			signal(signo, SIG_DFL);
+		dup2(fds[1], STDERR_FILENO);
+		alarm(CHILD_SECONDS);
+		_exit(fn());
+	}
+	close(fds[1]);
+	while (len < text_bytes - 1 &&
+		(got = read(fds[0], text + len, text_bytes - 1 - len)) > 0)
+		len += (size_t)got;
+	text[len] = '\0';
+	while (read(fds[0], rest, sizeof(rest)) > 0)
+		;
+	close(fds[0]);
+	assert_int_equal(waitpid(child, &status, 0), child);
+	return status;
+}

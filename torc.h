@@ -1,0 +1,32 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_H
+#define TORC_H
+
+/*
+ * torc - a completion-based, thread-per-core runtime over io_uring
+ *
+ * All of the public interface. Each header stands alone as well and opens
+ * with its contract: lifetime, which shard may call, errors, kernel.
+ */
+
+#include <torc/alloc/arena.h>
+#include <torc/base/clock.h>
+#include <torc/base/histogram.h>
+#include <torc/base/list.h>
+#include <torc/base/log.h>
+#include <torc/core/future.h>
+#include <torc/core/group.h>
+#include <torc/core/io/address.h>
+#include <torc/core/io/connect.h>
+#include <torc/core/io/listener.h>
+#include <torc/core/io/relay.h>
+#include <torc/core/io/signal.h>
+#include <torc/core/io/stream.h>
+#include <torc/core/io/udp.h>
+#include <torc/core/runtime.h>
+#include <torc/core/sleep.h>
+#include <torc/core/task.h>
+#include <torc/core/timer.h>
+#include <torc/uring/op.h>
+
+#endif /* TORC_H */

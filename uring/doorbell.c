@@ -1,0 +1,68 @@
+/* SPDX-License-Identifier: MIT */
+#include "uring/doorbell_priv.h"
+
+#include <errno.h>
+#include <sys/eventfd.h>
+#include <unistd.h>
+
+static void
+arm(struct torc_doorbell *bell)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(bell->ring);
+
+	io_uring_prep_read(sqe, bell->fd, &bell->count, sizeof(bell->count), 0);
+	torc__op_submit(bell->ring, &bell->op, sqe);
+}
+
+static void
+on_rung(struct torc_op *op, int32_t res, uint32_t cqe_flags)
+{
+	struct torc_doorbell *bell =
+		torc__container_of(op, struct torc_doorbell, op);
+
+	(void)res;
+	(void)cqe_flags;
+	/* The wait has ended, which is all; the count tells nothing more. */
+	if (!bell->is_closing)
+		arm(bell);
+}
+
+int
+torc__doorbell_open(struct torc_doorbell *bell, struct torc_ring *ring)
+{
+	/* Blocking on purpose: io_uring then waits instead of -EAGAIN. */
+	int fd = eventfd(0, EFD_CLOEXEC);
+
+	if (fd < 0)
+		return -errno;
+	*bell = (struct torc_doorbell){ .ring = ring, .fd = fd };
+	torc__op_init(&bell->op, on_rung);
+	arm(bell);
+	return 0;
+}
+
+void
+torc__doorbell_cancel(struct torc_doorbell *bell)
+{
+	bell->is_closing = true;
+	torc__op_cancel(bell->ring, &bell->op);
+}
+
+void
+torc__doorbell_close(struct torc_doorbell *bell)
+{
+	torc_assert(torc__op_is_idle(&bell->op));
+	close(bell->fd);
+}
+
+void
+torc__doorbell_ring_remote(struct torc_doorbell *bell)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	/* Fails only when 2^64 - 2 rings wait to be read. */
+	do
+		written = write(bell->fd, &one, sizeof(one));
+	while (written < 0 && errno == EINTR);
+}

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_URING_DOORBELL_PRIV_H
+#define TORC_URING_DOORBELL_PRIV_H
+
+/*
+ * doorbell - wakes a ring that waits in the kernel, from any thread
+ *
+ * An eventfd with a read always pending on the ring. Who rings it decides
+ * whether it is needed (core/inbox): one write(2) per ring is not free.
+ *
+ * Lifetime  open to close on the ring's thread. No ring after close: the
+ *           runtime joins all senders first.
+ */
+
+#include <stdint.h>
+
+#include "base/list_priv.h"
+#include "uring/op_priv.h"
+
+struct torc_doorbell {
+	struct torc_op op;
+	struct torc_ring *ring;
+	uint64_t count; /* the kernel writes it */
+	int fd;
+	bool is_closing;
+};
+
+/* 0 or -errno. */
+int torc__doorbell_open(struct torc_doorbell *bell, struct torc_ring *ring);
+
+/*
+ * Begin to close: the pending read is cancelled. Call
+ * torc__doorbell_close() once torc__op_is_idle(&bell->op).
+ */
+void torc__doorbell_cancel(struct torc_doorbell *bell);
+void torc__doorbell_close(struct torc_doorbell *bell);
+
+/* Any thread. The ring's wait ends, now or as soon as it begins. */
+void torc__doorbell_ring_remote(struct torc_doorbell *bell);
+
+#endif /* TORC_URING_DOORBELL_PRIV_H */

@@ -1,0 +1,300 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The kernel engine: io_uring itself.
+ *
+ * What the kernel has is found by trying it, never by its version.
+ */
+#include <errno.h>
+#include <stdatomic.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <torc/base/clock.h>
+#include <torc/base/log.h>
+
+#include "uring/ring_priv.h"
+
+/* 6.6; older headers lack it. */
+#ifndef IORING_SETUP_NO_SQARRAY
+#define IORING_SETUP_NO_SQARRAY (1U << 16)
+#endif
+
+#define SETUP_BASE (IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
+
+/* The ladder: each step is a set of flags and what is lost by taking it. */
+static const struct setup_step {
+	uint32_t flags;
+	const char *lost;
+} ladder[] = {
+	{ SETUP_BASE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG |
+			IORING_SETUP_NO_SQARRAY,
+		NULL },
+	{ SETUP_BASE | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN |
+			IORING_SETUP_SUBMIT_ALL | IORING_SETUP_TASKRUN_FLAG,
+		"NO_SQARRAY (Linux 6.6): one more index per submit" },
+	{ SETUP_BASE | IORING_SETUP_COOP_TASKRUN | IORING_SETUP_SUBMIT_ALL |
+			IORING_SETUP_TASKRUN_FLAG,
+		"DEFER_TASKRUN (Linux 6.1): completions interrupt tasks" },
+	{ SETUP_BASE,
+		"COOP_TASKRUN and SUBMIT_ALL (Linux 5.19): more interrupts" },
+};
+
+#define LADDER_STEPS (sizeof(ladder) / sizeof(ladder[0]))
+
+static void
+explain_refusal(int error)
+{
+	struct rlimit limit = { 0 };
+
+	switch (-error) {
+	case EPERM:
+	case EACCES:
+		torc_log(TORC_LOG_ERROR,
+			"io_uring is forbidden here (%s): set sysctl "
+			"kernel.io_uring_disabled=0, or allow io_uring_setup, "
+			"io_uring_enter and io_uring_register in the "
+			"container's seccomp profile",
+			strerror(-error));
+		return;
+	case ENOSYS:
+		torc_log(TORC_LOG_ERROR,
+			"io_uring is missing (%s): torc needs Linux 6.1 or "
+			"later with CONFIG_IO_URING, and no seccomp profile "
+			"that hides io_uring_setup",
+			strerror(-error));
+		return;
+	case ENOMEM:
+		getrlimit(RLIMIT_MEMLOCK, &limit);
+		torc_log(TORC_LOG_ERROR,
+			"no memory for the ring: the locked-memory limit is "
+			"%llu KiB for all rings of this user; raise it with "
+			"ulimit -l or LimitMEMLOCK=",
+			(unsigned long long)limit.rlim_cur / 1024);
+		return;
+	case EMFILE:
+	case ENFILE:
+		torc_log(TORC_LOG_ERROR,
+			"no descriptor for the ring (%s): raise ulimit -n",
+			strerror(-error));
+		return;
+	}
+	torc_log(TORC_LOG_ERROR, "io_uring_setup failed: %s", strerror(-error));
+}
+
+static int
+setup(struct torc_ring *ring, uint32_t flags, uint32_t sq_entries,
+	uint32_t cq_entries)
+{
+	struct io_uring_params params = { .flags = flags,
+		.cq_entries = cq_entries };
+
+	return io_uring_queue_init_params(sq_entries, &ring->uring, &params);
+}
+
+/* Rings count against RLIMIT_MEMLOCK, unless with CAP_IPC_LOCK. */
+static int
+setup_within_memlock(struct torc_ring *ring, uint32_t flags,
+	const struct torc_ring_options *options)
+{
+	static atomic_flag is_said = ATOMIC_FLAG_INIT;
+	int ret = setup(ring, flags, options->sq_entries, options->cq_entries);
+
+	if (ret != -ENOMEM)
+		return ret;
+	/* At once to the least, so that the next shard finds some room. */
+	ret = setup(ring, flags, TORC__SQ_ENTRIES_MIN, TORC__CQ_ENTRIES_MIN);
+	if (ret == 0 && !atomic_flag_test_and_set(&is_said))
+		torc_log(TORC_LOG_WARN,
+			"the locked-memory limit is too small for full rings: "
+			"going on with %u completions each; set ulimit -l (or "
+			"LimitMEMLOCK=) to %u KiB per shard",
+			TORC__CQ_ENTRIES_MIN, TORC__MEMLOCK_KIB);
+	return ret;
+}
+
+/* One line per step of the ladder, however many shards take it. */
+static void
+say_lost(size_t step)
+{
+	static atomic_flag is_said[LADDER_STEPS];
+
+	if (step > 0 && !atomic_flag_test_and_set(&is_said[step]))
+		torc_log(TORC_LOG_INFO,
+			"the kernel lacks a ring flag; going on without %s",
+			ladder[step].lost);
+}
+
+static int
+kernel_open(struct torc_ring *ring, const struct torc_ring_options *options)
+{
+	int ret = -EINVAL;
+
+	for (size_t i = 0; i < LADDER_STEPS && ret == -EINVAL; i++) {
+		say_lost(i);
+		ret = setup_within_memlock(ring, ladder[i].flags, options);
+	}
+	if (ret < 0) {
+		explain_refusal(ret);
+		return ret;
+	}
+	io_uring_ring_dontfork(&ring->uring);
+	/* 5.18: saves the look-up of the descriptor in every enter. */
+	if (io_uring_register_ring_fd(&ring->uring) == 1)
+		ring->enter_flags = IORING_ENTER_REGISTERED_RING;
+	if (!(ring->uring.features & IORING_FEAT_NODROP) ||
+		!(ring->uring.features & IORING_FEAT_EXT_ARG)) {
+		torc_log(TORC_LOG_ERROR,
+			"this kernel's io_uring is too old: torc needs Linux "
+			"6.1 or later");
+		io_uring_queue_exit(&ring->uring);
+		return -ENOSYS;
+	}
+	return 0;
+}
+
+static void
+kernel_close(struct torc_ring *ring)
+{
+	io_uring_queue_exit(&ring->uring);
+}
+
+static __attribute__((noinline)) int
+enter_timed(struct torc_ring *ring, uint32_t to_submit, uint32_t min_complete,
+	uint64_t timeout_ns)
+{
+	struct __kernel_timespec ts = {
+		.tv_sec = (int64_t)(timeout_ns / TORC_S),
+		.tv_nsec = (int64_t)(timeout_ns % TORC_S),
+	};
+	struct io_uring_getevents_arg arg = { .ts = (uintptr_t)&ts };
+
+	return io_uring_enter2((unsigned)ring->uring.enter_ring_fd, to_submit,
+		min_complete,
+		IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG |
+			ring->enter_flags,
+		(sigset_t *)&arg, sizeof(arg));
+}
+
+/*
+ * Without variables of its own this ends in a jump: after a system call the
+ * CPU has forgotten all return addresses, and each return costs some 8 ns.
+ */
+static int
+kernel_enter(struct torc_ring *ring, uint32_t to_submit, uint32_t min_complete,
+	uint64_t timeout_ns)
+{
+	if (min_complete != 0 && timeout_ns != UINT64_MAX)
+		return enter_timed(ring, to_submit, min_complete, timeout_ns);
+	return io_uring_enter((unsigned)ring->uring.enter_ring_fd, to_submit,
+		min_complete, IORING_ENTER_GETEVENTS | ring->enter_flags, NULL);
+}
+
+static int
+kernel_reg(struct torc_ring *ring, uint32_t opcode, const void *arg,
+	uint32_t arg_count)
+{
+	return io_uring_register(
+		(unsigned)ring->uring.ring_fd, opcode, arg, arg_count);
+}
+
+static uint64_t
+kernel_now_ns(struct torc_ring *ring)
+{
+	(void)ring;
+	return torc_clock_ns();
+}
+
+static int
+result(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+static int
+kernel_socket(struct torc_ring *ring, int domain, int type, int protocol)
+{
+	(void)ring;
+	return result(socket(domain, type | SOCK_CLOEXEC, protocol));
+}
+
+static int
+kernel_bind(struct torc_ring *ring, int fd, const struct sockaddr *sa,
+	socklen_t len)
+{
+	(void)ring;
+	return result(bind(fd, sa, len));
+}
+
+static int
+kernel_listen(struct torc_ring *ring, int fd, int backlog)
+{
+	(void)ring;
+	return result(listen(fd, backlog));
+}
+
+static int
+kernel_shutdown(struct torc_ring *ring, int fd, int how)
+{
+	(void)ring;
+	return result(shutdown(fd, how));
+}
+
+static int
+kernel_setsockopt(struct torc_ring *ring, int fd, int level, int name,
+	const void *value, socklen_t len)
+{
+	(void)ring;
+	return result(setsockopt(fd, level, name, value, len));
+}
+
+static int
+kernel_getsockopt(struct torc_ring *ring, int fd, int level, int name,
+	void *value, socklen_t *len)
+{
+	(void)ring;
+	return result(getsockopt(fd, level, name, value, len));
+}
+
+static int
+kernel_getsockname(
+	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
+{
+	(void)ring;
+	return result(getsockname(fd, sa, len));
+}
+
+static int
+kernel_getpeername(
+	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
+{
+	(void)ring;
+	return result(getpeername(fd, sa, len));
+}
+
+static void
+kernel_close_fd(struct torc_ring *ring, int fd)
+{
+	(void)ring;
+	close(fd);
+}
+
+const struct torc_engine torc__engine_kernel = {
+	.name = "kernel",
+	.open = kernel_open,
+	.close = kernel_close,
+	.enter = kernel_enter,
+	.reg = kernel_reg,
+	.now_ns = kernel_now_ns,
+	.socket = kernel_socket,
+	.bind = kernel_bind,
+	.listen = kernel_listen,
+	.shutdown = kernel_shutdown,
+	.setsockopt = kernel_setsockopt,
+	.getsockopt = kernel_getsockopt,
+	.getsockname = kernel_getsockname,
+	.getpeername = kernel_getpeername,
+	.close_fd = kernel_close_fd,
+};
