@@ -24,15 +24,6 @@ wake_task(struct torc_future *future)
 		torc__shard_ready(shard, task);
 }
 
-static struct torc_task *
-current(void)
-{
-	if (torc_unlikely(torc__shard == NULL || torc__shard->current == NULL))
-		torc__panic("an await outside a task: only functions that "
-			    "torc_spawn() started may wait");
-	return torc__shard->current;
-}
-
 static inline void
 wait_for(struct torc_task *task, struct torc_future *future)
 {
@@ -51,7 +42,7 @@ wait_for(struct torc_task *task, struct torc_future *future)
 int64_t
 torc_await(struct torc_future *future)
 {
-	struct torc_task *task = current();
+	struct torc_task *task = torc__task_current("an await");
 
 	if (torc_future_is_ready(future)) {
 		torc__budget_spend();
@@ -67,7 +58,7 @@ torc_await(struct torc_future *future)
 void
 torc_shield_begin(struct torc_shield *scope)
 {
-	struct torc_task *task = current();
+	struct torc_task *task = torc__task_current("a shield");
 
 	scope->_outer = task->is_shielded;
 	task->is_shielded = true;
@@ -76,7 +67,7 @@ torc_shield_begin(struct torc_shield *scope)
 void
 torc_shield_end(struct torc_shield *scope)
 {
-	current()->is_shielded = scope->_outer;
+	torc__task_current("a shield")->is_shielded = scope->_outer;
 }
 
 int64_t
@@ -86,7 +77,7 @@ torc__await_shielded(struct torc_future *future)
 
 	torc_shield_begin(&shield);
 	if (!torc_future_is_ready(future))
-		wait_for(current(), future);
+		wait_for(torc__task_current("an await"), future);
 	torc_shield_end(&shield);
 	return future->value;
 }
@@ -186,7 +177,7 @@ arm_deadline(struct torc_task *task)
 void
 torc_deadline_begin(struct torc_deadline *scope, uint64_t timeout_ns)
 {
-	struct torc_task *task = current();
+	struct torc_task *task = torc__task_current("a deadline");
 	uint64_t deadline_ns;
 
 	/* The turn's clock may be old after a long computation. */
@@ -203,7 +194,7 @@ torc_deadline_begin(struct torc_deadline *scope, uint64_t timeout_ns)
 void
 torc_deadline_end(struct torc_deadline *scope)
 {
-	struct torc_task *task = current();
+	struct torc_task *task = torc__task_current("a deadline");
 
 	torc_check(scope->_outer_ns >= task->deadline_ns);
 	if (scope->_outer_ns == task->deadline_ns)

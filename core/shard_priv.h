@@ -148,6 +148,17 @@ void torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg);
 /* Wait as the policy says, submitting on the way; core/wait.c. */
 int torc__shard_wait(struct torc_shard *shard);
 
+/* The running task; `call` needs one. */
+static inline struct torc_task *
+torc__task_current(const char *call)
+{
+	if (torc_unlikely(torc__shard == NULL || torc__shard->current == NULL))
+		torc__panic("%s outside a task: only functions that "
+			    "torc_spawn() started may wait",
+			call);
+	return torc__shard->current;
+}
+
 static inline void
 torc__shard_flush_later(struct torc_shard *shard, struct torc_flush *flush)
 {

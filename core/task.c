@@ -93,16 +93,6 @@ torc__task_finish(struct torc_shard *shard, struct torc_task *task)
 	torc__task_release(shard, task);
 }
 
-static struct torc_task *
-current(const char *call)
-{
-	if (torc_unlikely(torc__shard == NULL || torc__shard->current == NULL))
-		torc__panic("%s called outside a task: only functions that "
-			    "torc_spawn() started may wait",
-			call);
-	return torc__shard->current;
-}
-
 int
 torc_spawn(struct torc_task **task, torc_task_fn *fn, void *arg)
 {
@@ -161,7 +151,7 @@ torc_join(struct torc_task *task, int *result)
 	struct torc_future future;
 	int64_t ret;
 
-	current("torc_join");
+	torc__task_current("torc_join");
 	torc_join_start(task, &future);
 	ret = torc_await(&future);
 	if (ret < 0)
@@ -200,7 +190,7 @@ torc_self(void)
 void
 torc_task_name_set(const char *name)
 {
-	current("torc_task_name_set")->name = name;
+	torc__task_current("torc_task_name_set")->name = name;
 }
 
 const char *
@@ -212,7 +202,7 @@ torc__task_name(const struct torc_task *task)
 int
 torc_interrupted(void)
 {
-	struct torc_task *task = current("torc_interrupted");
+	struct torc_task *task = torc__task_current("torc_interrupted");
 
 	return torc_unlikely(task->is_shielded) ? 0 : task->interrupt;
 }
@@ -220,7 +210,7 @@ torc_interrupted(void)
 int
 torc_yield(void)
 {
-	struct torc_task *task = current("torc_yield");
+	struct torc_task *task = torc__task_current("torc_yield");
 
 	task->state = TORC_TASK_READY;
 	torc__shard_ready(torc__shard, task);
@@ -231,7 +221,7 @@ torc_yield(void)
 void
 torc__budget_spend(void)
 {
-	struct torc_task *task = current("a call that waits");
+	struct torc_task *task = torc__task_current("a call that waits");
 
 	if (torc_likely(--task->budget != 0))
 		return;

@@ -21,7 +21,7 @@
 #define SHORTAGE_OVER_NS (60 * TORC_S)
 
 struct torc_listener {
-	struct torc_op op; /* the accept; the close as well */
+	struct torc_op op; /* the accept */
 	struct torc_shard *shard;
 	struct torc_resource resource;
 	struct torc_address address;

@@ -17,32 +17,6 @@
 #define HOUR (3600 * TORC_S)
 #define TICK ((uint64_t)1 << TORC_TICK_BITS)
 
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
-
-static struct torc_task *
-spawn(torc_task_fn *fn, void *arg)
-{
-	struct torc_task *task;
-
-	assert_int_equal(torc_spawn(&task, fn, arg), 0);
-	return task;
-}
-
 /* What came back, and after how many whole milliseconds of the test. */
 static void
 note(int64_t ret)
@@ -256,7 +230,7 @@ sleep_an_hour(void *arg)
 static int
 join_within_a_deadline(void *arg)
 {
-	struct torc_task *task = spawn(sleep_an_hour, NULL);
+	struct torc_task *task = fake_shard_spawn(sleep_an_hour, NULL);
 	struct torc_deadline scope;
 
 	(void)arg;
@@ -297,7 +271,7 @@ static int
 cancel_around_the_deadline(void *arg)
 {
 	struct torc_task *task =
-		spawn(sleep_until_cancelled_within_a_deadline, NULL);
+		fake_shard_spawn(sleep_until_cancelled_within_a_deadline, NULL);
 
 	assert_int_equal(torc_sleep((uint64_t)(uintptr_t)arg), 0);
 	torc_cancel(task);
@@ -471,7 +445,7 @@ an_interrupted_select_leaves_nothing_pending(void **state)
 static int
 cancel_a_selector(void *arg)
 {
-	struct torc_task *task = spawn(select_two_sleeps, NULL);
+	struct torc_task *task = fake_shard_spawn(select_two_sleeps, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_yield(), 0);
@@ -506,7 +480,7 @@ complete_late_and_never(struct torc_ring *ring)
 static int
 cancel_an_op_selector(void *arg)
 {
-	struct torc_task *task = spawn(select_two_ops, NULL);
+	struct torc_task *task = fake_shard_spawn(select_two_ops, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -636,8 +610,9 @@ a_task_that_need_not_wait_yields_all_the_same(void **state)
 	assert_in_range(race.longest, 1, TORC__TASK_BUDGET);
 }
 
-#define WITH_SHARD(test) \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SHARD(test)                 \
+	cmocka_unit_test_setup_teardown( \
+		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

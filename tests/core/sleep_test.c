@@ -15,23 +15,6 @@
 #define HOUR (3600 * TORC_S)
 #define TICK ((uint64_t)1 << TORC_TICK_BITS)
 
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
-
 static const uint64_t spans[] = { 0, 1, TICK - 1, TICK, TICK + 1, TORC_MS,
 	64 * TICK, 64 * TICK + 1, TORC_S, 7 * TORC_S + 12345, HOUR };
 
@@ -186,8 +169,9 @@ the_longest_sleep_lasts_until_it_is_cancelled(void **state)
 	assert_string_equal(f->trace, "day canceled canceled");
 }
 
-#define WITH_SHARD(test) \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SHARD(test)                 \
+	cmocka_unit_test_setup_teardown( \
+		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

@@ -21,32 +21,6 @@
 
 #define HOUR (3600 * TORC_S)
 
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
-
-static struct torc_task *
-spawn(torc_task_fn *fn, void *arg)
-{
-	struct torc_task *task;
-
-	assert_int_equal(torc_spawn(&task, fn, arg), 0);
-	return task;
-}
-
 static int
 join(struct torc_task *task)
 {
@@ -82,7 +56,7 @@ say(void *arg)
 static int
 spawn_and_join(void *arg)
 {
-	struct torc_task *task = spawn(say, "task");
+	struct torc_task *task = fake_shard_spawn(say, "task");
 
 	(void)arg;
 	trace("main");
@@ -103,7 +77,7 @@ a_task_runs_once_its_spawner_waits(void **state)
 static int
 join_what_is_done(void *arg)
 {
-	struct torc_task *task = spawn(say, "task");
+	struct torc_task *task = fake_shard_spawn(say, "task");
 
 	(void)arg;
 	assert_int_equal(torc_yield(), 0);
@@ -281,7 +255,7 @@ sleep_thrice(void *arg)
 static int
 cancel_before_it_ran(void *arg)
 {
-	struct torc_task *task = spawn(sleep_thrice, NULL);
+	struct torc_task *task = fake_shard_spawn(sleep_thrice, NULL);
 
 	(void)arg;
 	torc_cancel(task);
@@ -305,7 +279,7 @@ a_task_cancelled_before_it_ran_still_runs(void **state)
 static int
 cancel_a_sleeper(void *arg)
 {
-	struct torc_task *task = spawn(sleep_thrice, NULL);
+	struct torc_task *task = fake_shard_spawn(sleep_thrice, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -342,7 +316,7 @@ cancel_what_cannot_be_hurried(void *arg)
 
 	(void)arg;
 	torc_future_init(&slow, NULL, NULL);
-	task = spawn(await_forever, &slow);
+	task = fake_shard_spawn(await_forever, &slow);
 	assert_int_equal(torc_yield(), 0);
 	torc_cancel(task);
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -376,7 +350,7 @@ await_nop_and_sleep(void *arg)
 static int
 cancel_an_op(void *arg)
 {
-	struct torc_task *task = spawn(await_nop_and_sleep, NULL);
+	struct torc_task *task = fake_shard_spawn(await_nop_and_sleep, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -429,8 +403,8 @@ try_join(void *arg)
 static int
 cancel_a_joiner(void *arg)
 {
-	struct torc_task *target = spawn(sleep_thrice, NULL);
-	struct torc_task *joiner = spawn(try_join, target);
+	struct torc_task *target = fake_shard_spawn(sleep_thrice, NULL);
+	struct torc_task *joiner = fake_shard_spawn(try_join, target);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -462,8 +436,8 @@ cancel_a_joiner_as_its_target_ends(void *arg)
 
 	(void)arg;
 	torc_future_init(&go, NULL, NULL);
-	target = spawn(await_forever, &go);
-	joiner = spawn(try_join, target);
+	target = fake_shard_spawn(await_forever, &go);
+	joiner = fake_shard_spawn(try_join, target);
 	assert_int_equal(torc_yield(), 0);
 	torc_future_complete(&go, 1);
 	torc_cancel(joiner);
@@ -497,7 +471,7 @@ join_group(void *arg)
 static int
 cancel_a_group_joiner(void *arg)
 {
-	struct torc_task *task = spawn(join_group, NULL);
+	struct torc_task *task = fake_shard_spawn(join_group, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -518,7 +492,7 @@ a_cancelled_group_join_ends_after_its_tasks(void **state)
 static int
 cancel_what_is_done(void *arg)
 {
-	struct torc_task *task = spawn(say, "task");
+	struct torc_task *task = fake_shard_spawn(say, "task");
 
 	(void)arg;
 	assert_int_equal(torc_yield(), 0);
@@ -579,7 +553,7 @@ end_slowly(void *arg)
 static int
 cancel_join_while_cancelled(void *arg)
 {
-	struct torc_task *task = spawn(end_slowly, NULL);
+	struct torc_task *task = fake_shard_spawn(end_slowly, NULL);
 	int result;
 
 	(void)arg;
@@ -624,7 +598,7 @@ sleep_behind_shields(void *arg)
 static int
 cancel_behind_shields(void *arg)
 {
-	struct torc_task *task = spawn(sleep_behind_shields, NULL);
+	struct torc_task *task = fake_shard_spawn(sleep_behind_shields, NULL);
 
 	(void)arg;
 	assert_int_equal(torc_sleep(TORC_MS), 0);
@@ -645,7 +619,7 @@ a_cancel_waits_until_the_last_shield_is_gone(void **state)
 static int
 select_on_a_join(void *arg)
 {
-	struct torc_task *task = spawn(sleep_thrice, NULL);
+	struct torc_task *task = fake_shard_spawn(sleep_thrice, NULL);
 	struct torc_future done;
 	struct torc_sleep sleep;
 	struct torc_future *both[] = { &done, &sleep.done };
@@ -686,7 +660,8 @@ spawn_many(void *arg)
 	(void)arg;
 	for (unsigned round = 0; round < 100; round++) {
 		for (unsigned i = 0; i < BATCH; i++)
-			tasks[i] = spawn(nothing, i % 2 ? tasks : NULL);
+			tasks[i] =
+				fake_shard_spawn(nothing, i % 2 ? tasks : NULL);
 		for (unsigned i = 0; i < BATCH; i++)
 			assert_int_equal(join(tasks[i]), i % 2);
 	}
@@ -849,8 +824,9 @@ a_spawn_without_memory_fails_and_starts_nothing(void **state)
 	assert_int_equal(WEXITSTATUS(status), 0);
 }
 
-#define WITH_SHARD(test) \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+#define WITH_SHARD(test)                 \
+	cmocka_unit_test_setup_teardown( \
+		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

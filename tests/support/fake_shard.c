@@ -67,6 +67,32 @@ fake_shard_close(struct fake_shard *f)
 	current = NULL;
 }
 
+int
+fake_shard_set_up(void **state)
+{
+	static struct fake_shard fixture;
+
+	fake_shard_open(&fixture);
+	*state = &fixture;
+	return 0;
+}
+
+int
+fake_shard_tear_down(void **state)
+{
+	fake_shard_close(*state);
+	return 0;
+}
+
+struct torc_task *
+fake_shard_spawn(torc_task_fn *fn, void *arg)
+{
+	struct torc_task *task;
+
+	assert_int_equal(torc_spawn(&task, fn, arg), 0);
+	return task;
+}
+
 struct run {
 	torc_task_fn *fn;
 	void *arg;

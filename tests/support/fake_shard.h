@@ -28,6 +28,13 @@ struct fake_shard {
 void fake_shard_open(struct fake_shard *f);
 void fake_shard_close(struct fake_shard *f);
 
+/* For cmocka: *state is a shard that is opened before and closed after. */
+int fake_shard_set_up(void **state);
+int fake_shard_tear_down(void **state);
+
+/* Start fn(arg) as a task that is to be joined; from a task. */
+struct torc_task *fake_shard_spawn(torc_task_fn *fn, void *arg);
+
 /* Run fn(arg) as a task, until it and all that it left behind is done. */
 int fake_shard_run(struct fake_shard *f, torc_task_fn *fn, void *arg);
 
