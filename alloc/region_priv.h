@@ -17,7 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* One huge page: 112 receive buffers of 16 KiB and the ring that names them. */
+/* One huge page, of which a region is a multiple. */
 #define TORC__REGION_BYTES ((size_t)2 << 20)
 
 struct torc_region {

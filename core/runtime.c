@@ -11,6 +11,7 @@
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
+#include <torc/core/io/stream.h>
 
 #include "core/cpus_priv.h"
 #include "core/shard_priv.h"
@@ -29,9 +30,9 @@
 /* About what a wake-up costs; see core/wait.c. */
 #define SPIN_DEFAULT_NS (50 * TORC_US)
 
-/* 16 KiB buffers, of which a group can name 65536. */
+/* Of buffers a group can name 65536. */
 #define RECEIVE_BYTES_DEFAULT ((size_t)256 << 20)
-#define STREAM_BUF_BYTES ((size_t)16 << 10)
+#define STREAM_BUF_BYTES ((size_t)TORC_STREAM_BUF_BYTES)
 #define STREAM_BUFS_MIN 128
 #define STREAM_BUFS_MAX 65536
 

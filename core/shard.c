@@ -6,6 +6,7 @@
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
+#include <torc/core/io/stream.h>
 
 #include "core/vec_priv.h"
 
@@ -18,11 +19,17 @@ __thread struct torc_shard *torc__shard;
 /* Cut from the region: bounded by it at first, mapped in slabs after. */
 static const struct torc_buffers_options stream_buffers = {
 	.group = TORC__GROUP_STREAM,
-	.buf_bytes = 16 * 1024, /* relaying 16 KiB through 4 KiB costs 4x */
+	.buf_bytes = TORC_STREAM_BUF_BYTES,
 	/* As many as the region holds; half of it costs 4 to 8 % more CPU. */
 	.slab_count = 112,
 	.posted_max = 112,
 };
+
+/* They and the ring that names them take 7.1 MiB, in huge pages. */
+#define REGION_BYTES (4 * TORC__REGION_BYTES)
+
+_Static_assert(112 * (TORC_STREAM_BUF_BYTES + 4096) + 8192 <= REGION_BYTES,
+	"the region holds the first slab");
 
 static int
 open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
@@ -36,7 +43,7 @@ open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
 	ret = torc__stacks_init(&shard->stacks, options->stack_bytes);
 	if (ret < 0)
 		goto out;
-	ret = torc__region_map(&shard->region, TORC__REGION_BYTES);
+	ret = torc__region_map(&shard->region, REGION_BYTES);
 	if (ret < 0)
 		goto out;
 	ret = torc__ring_open(&shard->ring, options->engine, &options->ring);

@@ -66,18 +66,14 @@ trim(struct torc_shard *shard)
 }
 
 static int
-sleep_until(struct torc_shard *shard, uint64_t next_ns)
+sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 {
-	uint64_t now_ns = shard->now_ns;
 	uint64_t timeout_ns = UINT64_MAX;
 	bool may_trim;
 	int ret;
 
-	if (next_ns != UINT64_MAX) {
-		/* Tasks may have run for long since the turn began. */
-		now_ns = torc__ring_now_ns(&shard->ring);
+	if (next_ns != UINT64_MAX)
 		timeout_ns = next_ns > now_ns ? next_ns - now_ns : 0;
-	}
 	may_trim = shard->is_untrimmed && timeout_ns > QUIET_NS;
 	if (may_trim)
 		timeout_ns = QUIET_NS;
@@ -104,38 +100,46 @@ note_gap(struct torc_shard *shard, uint64_t gap_ns)
 			(gap_ns >> GAP_SHIFT);
 }
 
+/* There is nothing to do and nothing to submit. */
+static int
+wait_idle(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
+{
+	uint64_t until_ns = next_ns;
+
+	if (!shard->busy_poll) {
+		if (shard->gap_ns >= shard->spin_ns)
+			return sleep_until(shard, now_ns, next_ns);
+		if (now_ns + shard->spin_ns < until_ns)
+			until_ns = now_ns + shard->spin_ns;
+	}
+	if (!spin(shard, until_ns) && until_ns != next_ns)
+		return sleep_until(shard, until_ns, next_ns);
+	if (torc__ring_wants_enter(&shard->ring))
+		return torc__ring_enter(&shard->ring, 0, 0);
+	return 0;
+}
+
 int
 torc__shard_wait(struct torc_shard *shard)
 {
-	uint64_t next_ns = torc__wheel_next_ns(&shard->wheel);
-	uint64_t began_ns = shard->now_ns;
-	uint64_t until_ns = next_ns;
-	int ret;
+	uint64_t began_ns;
+	int ret = 0;
 
-	if (!shard->busy_poll) {
-		bool may_spin = shard->gap_ns < shard->spin_ns;
-
-		if (!may_spin) {
-			ret = sleep_until(shard, next_ns);
-			note_gap(shard,
-				torc__ring_now_ns(&shard->ring) - began_ns);
+	/*
+	 * On its own, so that what follows is nothing but waiting: submitting
+	 * is most of a server's work, and counted as a gap it would make a
+	 * busy shard look quiet. A send completes inside its enter, which
+	 * therefore would not have slept either.
+	 */
+	if (torc__ring_has_sqes(&shard->ring)) {
+		ret = torc__ring_enter(&shard->ring, 0, 0);
+		/* What the kernel had no memory for goes out next turn. */
+		if (ret < 0 || torc__ring_cq_count(&shard->ring) != 0 ||
+			torc__ring_has_sqes(&shard->ring))
 			return ret;
-		}
-		if (began_ns + shard->spin_ns < until_ns)
-			until_ns = began_ns + shard->spin_ns;
 	}
-
-	ret = 0;
-	if (torc__ring_has_sqes(&shard->ring))
-		ret = torc__ring_enter(&shard->ring, 0, 0);
-	/* What the kernel had no memory for goes out with the next turn. */
-	if (ret < 0 || torc__ring_cq_count(&shard->ring) != 0 ||
-		torc__ring_has_sqes(&shard->ring))
-		return ret;
-	if (!spin(shard, until_ns) && !shard->busy_poll && until_ns != next_ns)
-		ret = sleep_until(shard, next_ns);
-	else if (torc__ring_wants_enter(&shard->ring))
-		ret = torc__ring_enter(&shard->ring, 0, 0);
+	began_ns = torc__ring_now_ns(&shard->ring);
+	ret = wait_idle(shard, began_ns, torc__wheel_next_ns(&shard->wheel));
 	note_gap(shard, torc__ring_now_ns(&shard->ring) - began_ns);
 	return ret;
 }

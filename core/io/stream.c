@@ -14,8 +14,12 @@
 
 #include "core/io/send_priv.h"
 
-/* Received by one multishot; a connection of small messages re-arms rarely. */
-#define RECV_CAP_BYTES (TORC_STREAM_CREDIT * 16 * 1024)
+/*
+ * Received by one multishot: the credit at first, and twice as much each time
+ * that the reader kept up, because a bulk stream pays for every arming.
+ */
+#define RECV_CAP_BYTES ((uint32_t)TORC_STREAM_CREDIT * TORC_STREAM_BUF_BYTES)
+#define RECV_CAP_SHIFT_MAX 4
 
 static torc_op_fn on_recv, on_closed;
 static void resume_parked(struct torc_parked *parked);
@@ -190,7 +194,7 @@ arm(struct torc_stream *s)
 	 */
 	s->is_capped = !s->shard->is_recv_uncapped;
 	if (s->is_capped)
-		sqe->optlen = RECV_CAP_BYTES;
+		sqe->optlen = RECV_CAP_BYTES << s->cap_shift;
 	torc__op_submit(&s->shard->ring, &s->recv_op, sqe);
 }
 
@@ -285,6 +289,10 @@ recv_stopped(struct torc_stream *s, int32_t res)
 		}
 	}
 	/* The cap, or a full CQ: nothing is lost. */
+	if (s->rx_held > TORC__CREDIT_LOW)
+		s->cap_shift = 0;
+	else if (s->cap_shift < RECV_CAP_SHIFT_MAX)
+		s->cap_shift++;
 	arm(s);
 }
 

@@ -13,10 +13,11 @@
  * Order     What is sent leaves in the order of the calls. At most one send
  *           is in flight; what is queued meanwhile leaves as one vectored
  *           send.
- * Credit    A stream whose received bytes are not taken holds at most 12 full
- *           buffers of 16 KiB before receiving pauses and the peer's window
- *           closes. Before Linux 6.17, and with messages much smaller than
- *           a buffer, the kernel stops later: up to 112 buffers more.
+ * Credit    A stream whose received bytes are not taken holds at most 6 full
+ *           buffers of 64 KiB before receiving pauses and the peer's window
+ *           closes. The kernel stops later, up to 112 buffers more, before
+ *           Linux 6.17, with messages much smaller than a buffer, and once
+ *           for a reader that kept up with a fast sender and then stopped.
  * Reset     The first error of either direction is the stream's end: an end
  *           of file that follows is reported as that error, never as a clean
  *           end.
@@ -42,8 +43,11 @@ extern "C" {
 
 struct torc_stream;
 
+/* One receive takes at most so much. */
+#define TORC_STREAM_BUF_BYTES (64 * 1024)
+
 /* In buffers; a half of it is kept while more are received. */
-#define TORC_STREAM_CREDIT 8
+#define TORC_STREAM_CREDIT 4
 
 /* ---- receiving: one reader at a time ---- */
 

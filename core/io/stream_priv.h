@@ -30,9 +30,10 @@ struct torc_stream {
 	bool is_closing;
 	bool is_close_sent;
 	bool is_closed;
-	bool is_shut;   /* our half is closed */
-	bool is_capped; /* the receive in flight has a cap */
-	bool is_cut;    /* a send was cancelled in its middle */
+	bool is_shut;      /* our half is closed */
+	bool is_capped;    /* the receive in flight has a cap */
+	uint8_t cap_shift; /* how often the cap has doubled */
+	bool is_cut;       /* a send was cancelled in its middle */
 	bool is_tcp;
 	int error; /* the first of either direction, or 0 */
 	int fd;
