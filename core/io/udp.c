@@ -36,7 +36,8 @@ struct torc_udp {
 	struct torc_buf *view;
 	struct torc_future *reader;
 	uint32_t held;
-	int error; /* reported once */
+	uint32_t queued; /* by torc_udp_try_send(), on their way */
+	int error;       /* reported once */
 	int fd;
 	bool is_closing;
 	bool is_gone;
@@ -122,6 +123,14 @@ finish_close(struct torc_udp *udp)
 	release(udp);
 }
 
+/* When nothing in flight names the descriptor any more. */
+static void
+close_when_quiet(struct torc_udp *udp)
+{
+	if (torc__op_is_idle(&udp->recv_op) && udp->queued == 0)
+		finish_close(udp);
+}
+
 static void
 queue(struct torc_udp *udp, struct torc_buf *buf)
 {
@@ -150,7 +159,7 @@ on_recv(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 	}
 	if (!(cqe_flags & IORING_CQE_F_MORE)) {
 		if (udp->is_closing) {
-			finish_close(udp);
+			close_when_quiet(udp);
 			return;
 		}
 		if (res == -ENOBUFS)
@@ -297,6 +306,62 @@ torc_udp_send(struct torc_udp *udp, const void *data, size_t bytes,
 	return (ssize_t)torc_await(&datagram.done);
 }
 
+/* A copy on its way; freed by its CQE. */
+struct queued {
+	struct torc_op op;
+	struct torc_udp *udp;
+	struct msghdr msg;
+	struct iovec iov;
+	struct sockaddr_storage to;
+	char data[];
+};
+
+static void
+on_queued_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
+{
+	struct queued *queued = torc__container_of(op, struct queued, op);
+	struct torc_udp *udp = queued->udp;
+
+	(void)res;
+	(void)cqe_flags;
+	torc_free(queued);
+	udp->queued--;
+	if (udp->is_closing)
+		close_when_quiet(udp);
+}
+
+ssize_t
+torc_udp_try_send(struct torc_udp *udp, const void *data, size_t bytes,
+	const struct torc_address *to)
+{
+	struct queued *queued;
+	struct io_uring_sqe *sqe;
+
+	torc_assert(!udp->is_closing);
+	if (bytes > UINT16_MAX)
+		return -EMSGSIZE;
+	if (udp->queued == TORC_UDP_TRY_MAX)
+		return -EAGAIN;
+	queued = torc_malloc(sizeof(*queued) + bytes);
+	if (queued == NULL)
+		return -ENOMEM;
+	torc__op_init(&queued->op, on_queued_sent);
+	queued->udp = udp;
+	memcpy(&queued->to, &to->sa, to->len);
+	if (bytes > 0)
+		memcpy(queued->data, data, bytes);
+	queued->iov = (struct iovec){ queued->data, bytes };
+	queued->msg = (struct msghdr){ .msg_name = &queued->to,
+		.msg_namelen = to->len,
+		.msg_iov = &queued->iov,
+		.msg_iovlen = 1 };
+	sqe = torc__ring_sqe(&udp->shard->ring);
+	io_uring_prep_sendmsg(sqe, udp->fd, &queued->msg, MSG_NOSIGNAL);
+	torc__op_submit(&udp->shard->ring, &queued->op, sqe);
+	udp->queued++;
+	return (ssize_t)bytes;
+}
+
 static void
 close_resource(struct torc_resource *resource)
 {
@@ -365,10 +430,8 @@ torc_udp_close(struct torc_udp *udp)
 		udp->rx_first = buf->next;
 		put(udp, buf);
 	}
-	if (torc__op_is_idle(&udp->recv_op))
-		finish_close(udp);
-	else
-		torc__op_cancel(&udp->shard->ring, &udp->recv_op);
+	torc__op_cancel(&udp->shard->ring, &udp->recv_op);
+	close_when_quiet(udp);
 	if (reader != NULL)
 		torc_future_complete(reader, -ECANCELED);
 }

@@ -52,10 +52,29 @@ void torc_udp_recv_start(struct torc_udp *udp, struct torc_future *future);
 ssize_t torc_udp_send(struct torc_udp *udp, const void *data, size_t bytes,
 	const struct torc_address *to) __attribute__((warn_unused_result));
 
+/* So many may be on their way by torc_udp_try_send(). */
+#define TORC_UDP_TRY_MAX 256
+
+/*
+ * Send one datagram without waiting: it is copied, and leaves in one system
+ * call with all others of the turn. For servers that answer many.
+ *
+ * Returns  `bytes`; -EAGAIN when TORC_UDP_TRY_MAX are on their way: await
+ *          torc_udp_send() instead, or drop it; -EMSGSIZE when it is too
+ *          large for any datagram; -ENOMEM. What the kernel refuses later is
+ *          lost like a datagram on the network, and nobody is told.
+ * Cost     one allocation and one copy; no system call of its own.
+ */
+ssize_t torc_udp_try_send(struct torc_udp *udp, const void *data, size_t bytes,
+	const struct torc_address *to) __attribute__((warn_unused_result));
+
 /* Where it is bound, with the port that the kernel chose. */
 int torc_udp_address(struct torc_udp *udp, struct torc_address *out);
 
-/* Never waits. No send of it may be awaited any more. NULL is allowed. */
+/*
+ * Never waits; what torc_udp_try_send() took still leaves. No send of it may
+ * be awaited any more. NULL is allowed.
+ */
 void torc_udp_close(struct torc_udp *udp);
 
 #ifdef __cplusplus

@@ -301,6 +301,76 @@ many_tasks_may_send_at_once(void *unused)
 }
 
 static int
+what_is_tried_leaves_whole_and_from_a_copy(void *unused)
+{
+	uint8_t *copy = copy_of_bytes(3, DATAGRAM_MAX), *buf = malloc(65536);
+	char scratch[8] = "first";
+	struct ends ends;
+
+	(void)unused;
+	must(buf != NULL);
+	ends_open(&ends, UDP);
+	must_be(torc_udp_try_send(ends.udp, scratch, 5, &ends.peer), 5);
+	memcpy(scratch, "other", 5);
+	must_be(torc_udp_try_send(ends.udp, NULL, 0, &ends.peer), 0);
+	must_be(torc_udp_try_send(ends.udp, copy, DATAGRAM_MAX, &ends.peer),
+		DATAGRAM_MAX);
+
+	must_be(raw_recv(ends.fd, buf, 65536), 5);
+	must_be(memcmp(buf, "first", 5), 0);
+	must_be(raw_recv(ends.fd, buf, 65536), 0);
+	must_be(raw_recv(ends.fd, buf, 65536), DATAGRAM_MAX);
+	must_be(memcmp(buf, copy, DATAGRAM_MAX), 0);
+	ends_close(&ends);
+	free(copy);
+	free(buf);
+	return 0;
+}
+
+static int
+one_tried_past_the_limit_is_eagain_until_some_left(void *unused)
+{
+	struct ends ends;
+	uint32_t got;
+
+	(void)unused;
+	ends_open(&ends, UDP);
+	for (uint32_t i = 0; i < TORC_UDP_TRY_MAX; i++)
+		must_be(torc_udp_try_send(ends.udp, &i, sizeof(i), &ends.peer),
+			sizeof(i));
+	must_be(torc_udp_try_send(ends.udp, "x", 1, &ends.peer), -EAGAIN);
+	must_be(torc_udp_try_send(ends.udp, "x", 65536, &ends.peer), -EMSGSIZE);
+
+	for (uint32_t i = 0; i < TORC_UDP_TRY_MAX; i++) {
+		must_be(raw_recv(ends.fd, &got, sizeof(got)), sizeof(got));
+		must_be(got, i);
+	}
+	turn();
+	must_be(torc_udp_try_send(ends.udp, "x", 1, &ends.peer), 1);
+	must_be(raw_recv(ends.fd, &got, sizeof(got)), 1);
+	ends_close(&ends);
+	return 0;
+}
+
+static int
+what_was_tried_before_a_close_still_leaves(void *unused)
+{
+	struct ends ends;
+	char byte;
+
+	(void)unused;
+	ends_open(&ends, UDP);
+	for (int i = 0; i < 20; i++)
+		must_be(torc_udp_try_send(ends.udp, "x", 1, &ends.peer), 1);
+	torc_udp_close(ends.udp);
+
+	for (int i = 0; i < 20; i++)
+		must_be(raw_recv(ends.fd, &byte, 1), 1);
+	close(ends.fd);
+	return 0;
+}
+
+static int
 a_peer_that_is_gone_does_not_stop_the_socket(void *unused)
 {
 	struct torc_address gone;
@@ -491,6 +561,9 @@ main(void)
 		WITH_TORC(a_flood_is_dropped_by_the_kernel_and_not_by_torc),
 		WITH_TORC(a_receive_that_timed_out_loses_no_datagram),
 		WITH_TORC(many_tasks_may_send_at_once),
+		WITH_TORC(what_is_tried_leaves_whole_and_from_a_copy),
+		WITH_TORC(one_tried_past_the_limit_is_eagain_until_some_left),
+		WITH_TORC(what_was_tried_before_a_close_still_leaves),
 		WITH_TORC(a_peer_that_is_gone_does_not_stop_the_socket),
 		WITH_TORC(closing_ends_a_receive_that_waits),
 		WITH_TORC(closing_gives_back_what_nobody_read),
