@@ -46,7 +46,11 @@ OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
 
 PROXY_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard proxy/*.c)))
 EXAMPLES   := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
-BASELINES  := $(patsubst %.c,$(B)/%,$(filter-out %/net.c,$(sort $(wildcard perf/baseline/*.c))))
+# Those with an underscore are programs; the others are what they share.
+BASELINES  := $(patsubst %.c,$(B)/%,$(sort $(wildcard perf/baseline/*_*.c)))
+BASE_OBJS  := $(filter-out $(BASELINES:%=%.o),$(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/baseline/*.c)))) \
+              $(B)/base/histogram.o
+SERVERS    := $(patsubst %.c,$(B)/%,$(filter-out %/server.c,$(sort $(wildcard perf/servers/*.c))))
 LOAD_OBJS  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/load/*.c))) $(B)/base/histogram.o
 
 TEST_C   := $(sort $(wildcard tests/*/*_test.c tests/*/*/*_test.c))
@@ -55,8 +59,8 @@ TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
 SUPPORT  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
 TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
 PERFS    := $(sort $(wildcard perf/*/*_perf.c))
-ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c))
-ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h))
+ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
+ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
 
 lib    := $(B)/lib$(NAME).a
 shared := $(B)/lib$(NAME).so.$(VERSION)
@@ -114,8 +118,11 @@ $(B)/examples/%: $(B)/examples/%.o $(lib)
 
 # ---- measuring ----
 
-$(B)/perf/baseline/%: $(B)/perf/baseline/%.o $(B)/perf/baseline/net.o
-	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(uring_libs)
+$(BASELINES): $(B)/%: $(B)/%.o $(BASE_OBJS)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(uring_libs) -lpthread
+
+$(SERVERS): $(B)/%: $(B)/%.o $(B)/perf/servers/server.o $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
 
 $(load): $(LOAD_OBJS)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
@@ -138,7 +145,7 @@ bench-smoke: $(bench) ## one short pass, so that benchmarks never rot
 		{ cat $(B)/bench-smoke.log; false; }
 	@echo "bench-smoke: $$(grep -c _perf.c $(B)/bench-smoke.log) benchmarks ran"
 
-baselines: $(BASELINES) $(load) ## build the programs that torc is measured against
+baselines: $(BASELINES) $(SERVERS) $(load) ## build the programs that torc is measured against
 
 demo: $(B)/.deps-demo all baselines ## torc-proxy beside an epoll proxy, under load: one table
 	$(Q)B=$(B) perf/demo
@@ -226,7 +233,8 @@ help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
 -include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) \
-	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(B)/perf/gbench.d $(BASELINES:%=%.d) $(LOAD_OBJS:.o=.d)
+	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
+	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d)
 .PHONY: all lib check check-asan check-tsan check-headers check-install bench \
 	bench-smoke baselines demo tests install uninstall format format-check \
 	tidy lint clean help

@@ -13,19 +13,12 @@
  */
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
-#include "perf/baseline/net.h"
+#include "perf/baseline/loop.h"
 
-enum {
-	EVENTS_MAX = 256,
-	READ_BYTES = 64 * 1024,
-	ROUNDS_MAX = 16, /* full reads before the others have their turn */
-	RETRY_MS = 100,  /* until accepting is tried again */
-};
+enum { READ_BYTES = 64 * 1024 };
 
 #define CONN_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
 #define CONN_ENDING (EPOLLRDHUP | EPOLLHUP | EPOLLERR)
@@ -38,22 +31,11 @@ struct conn {
 };
 
 struct server {
-	int epoll_fd;
-	int listen_fd;
-	int stop_fd;
-	bool paused; /* descriptors or memory ran out while accepting */
+	struct loop loop;
 	struct net_pool conns;
 	struct net_pool blocks;
 	char buf[READ_BYTES];
 };
-
-static int
-watch(const struct server *s, int op, int fd, uint32_t events, void *ptr)
-{
-	struct epoll_event event = { .events = events, .data.ptr = ptr };
-
-	return epoll_ctl(s->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
-}
 
 static void
 conn_close(struct server *s, struct conn *c)
@@ -115,13 +97,11 @@ conn_serve(struct server *s, struct conn *c, uint32_t events)
 	} else if (events == EPOLLOUT) {
 		return 0;
 	}
-	for (int round = 0; round < ROUNDS_MAX; round++) {
-		ssize_t got = recv(c->fd, s->buf, READ_BYTES, 0);
+	for (int round = 0; round < LOOP_ROUNDS; round++) {
+		ssize_t got = loop_recv(c->fd, s->buf, READ_BYTES);
 
-		if (got == 0)
-			return -ESHUTDOWN;
-		if (got < 0)
-			return errno == EAGAIN ? 0 : -errno;
+		if (got <= 0)
+			return (int)got;
 		res = conn_answer(s, c, (size_t)got);
 		if (res < 0 || c->block != NULL)
 			return res;
@@ -130,68 +110,30 @@ conn_serve(struct server *s, struct conn *c, uint32_t events)
 			return 0;
 	}
 	/* Not empty yet: make the kernel look again after the others. */
-	return watch(s, EPOLL_CTL_MOD, c->fd, CONN_EVENTS, c);
+	return loop_watch(&s->loop, EPOLL_CTL_MOD, c->fd, CONN_EVENTS, c);
+}
+
+static void
+on_conn(void *server, void *conn, uint32_t events)
+{
+	if (conn_serve(server, conn, events) < 0)
+		conn_close(server, conn);
 }
 
 static int
-accept_one(struct server *s)
+accept_one(void *server)
 {
-	struct conn *c = net_pool_get(&s->conns);
-	int res;
+	struct server *s = server;
+	int fd, res;
+	struct conn *c = loop_accept_object(&s->loop, &s->conns, &fd);
 
 	if (c == NULL)
-		return -ENOMEM;
-	*c = (struct conn){
-		.fd = accept4(
-			s->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC),
-	};
-	if (c->fd < 0) {
-		res = -errno;
-		net_pool_put(&s->conns, c);
-		return res;
-	}
-	res = watch(s, EPOLL_CTL_ADD, c->fd, CONN_EVENTS, c);
+		return fd;
+	*c = (struct conn){ .fd = fd };
+	res = loop_watch(&s->loop, EPOLL_CTL_ADD, c->fd, CONN_EVENTS, c);
 	if (res < 0)
 		conn_close(s, c);
 	return res;
-}
-
-/* Take all that wait: an edge-triggered listener is not reported again. */
-static void
-accept_all(struct server *s)
-{
-	int res;
-
-	do {
-		res = accept_one(s);
-	} while (res == 0 || res == -ECONNABORTED || res == -EINTR);
-	if (res != -EAGAIN && !s->paused)
-		fprintf(stderr, "epoll_echo: accepting pauses: %s\n",
-			strerror(-res));
-	s->paused = res != -EAGAIN;
-}
-
-/* One wait and what it brought; false when it is time to stop. */
-static bool
-turn(struct server *s)
-{
-	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(
-		s->epoll_fd, events, EVENTS_MAX, s->paused ? RETRY_MS : -1);
-
-	for (int i = 0; i < count; i++) {
-		void *ptr = events[i].data.ptr;
-
-		if (ptr == &s->stop_fd)
-			return false;
-		if (ptr == &s->listen_fd)
-			accept_all(s);
-		else if (conn_serve(s, ptr, events[i].events) < 0)
-			conn_close(s, ptr);
-	}
-	if (s->paused)
-		accept_all(s);
-	return true;
 }
 
 int
@@ -205,17 +147,9 @@ main(int argc, char **argv)
 
 	_Static_assert(sizeof(struct conn) <= 32, "a conn fits its pool");
 	net_args_read(&args, "epoll_echo", argc, argv, 0);
-	s.stop_fd = net_stop_fd(&args);
-	s.listen_fd = net_listen(&args, SOCK_NONBLOCK);
-	s.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (s.epoll_fd < 0)
-		net_fail(args.name, "cannot make an epoll set", errno);
-	if (watch(&s, EPOLL_CTL_ADD, s.stop_fd, EPOLLIN, &s.stop_fd) < 0 ||
-		watch(&s, EPOLL_CTL_ADD, s.listen_fd, EPOLLIN | EPOLLET,
-			&s.listen_fd) < 0)
-		net_fail(args.name, "cannot watch the listener", errno);
-	net_ready(&args, s.listen_fd);
-	while (turn(&s))
+	loop_open(&s.loop, &args);
+	loop_listen(&s.loop);
+	while (loop_turn(&s.loop, accept_one, on_conn, &s))
 		;
 	return 0;
 }

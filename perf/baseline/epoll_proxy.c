@@ -17,12 +17,9 @@
  */
 #include <errno.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/epoll.h>
 #include <unistd.h>
 
-#include "perf/baseline/net.h"
+#include "perf/baseline/loop.h"
 
 enum {
 	/*
@@ -31,9 +28,6 @@ enum {
 	 * it. 64 KiB measures no better.
 	 */
 	BLOCK_BYTES = 32 * 1024,
-	EVENTS_MAX = 256,
-	ROUNDS_MAX = 16, /* blocks before the others have their turn */
-	RETRY_MS = 100,  /* until accepting is tried again */
 };
 
 #define SIDE_EVENTS (EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET)
@@ -62,24 +56,12 @@ struct pair {
 };
 
 struct proxy {
-	const struct net_args *args;
-	int epoll_fd;
-	int listen_fd;
-	int stop_fd;
+	struct loop loop;
 	int spare_fd; /* the next connection's backend socket, or -1 */
-	bool paused;  /* descriptors or memory ran out while accepting */
 	struct pair *dead;
 	struct net_pool pairs;
 	struct net_pool blocks;
 };
-
-static int
-watch(const struct proxy *p, int op, int fd, uint32_t events, void *ptr)
-{
-	struct epoll_event event = { .events = events, .data.ptr = ptr };
-
-	return epoll_ctl(p->epoll_fd, op, fd, &event) < 0 ? -errno : 0;
-}
 
 static struct side *
 other(struct side *side)
@@ -169,7 +151,7 @@ pump(struct proxy *p, struct side *from, struct side *to)
 {
 	int res;
 
-	for (int round = 0; round < ROUNDS_MAX; round++) {
+	for (int round = 0; round < LOOP_ROUNDS; round++) {
 		if (from->block == NULL && from->readable) {
 			res = side_fill(p, from);
 			if (res < 0)
@@ -188,7 +170,7 @@ pump(struct proxy *p, struct side *from, struct side *to)
 	if (!from->readable)
 		return 0;
 	/* Not empty yet: make the kernel report it again after the others. */
-	return watch(p, EPOLL_CTL_MOD, from->fd, SIDE_EVENTS, from);
+	return loop_watch(&p->loop, EPOLL_CTL_MOD, from->fd, SIDE_EVENTS, from);
 }
 
 /* While connecting only the backend's answer and errors matter. */
@@ -237,8 +219,10 @@ side_serve(struct proxy *p, struct side *side, uint32_t events)
 }
 
 static void
-on_side(struct proxy *p, struct side *side, uint32_t events)
+on_side(void *proxy, void *ptr, uint32_t events)
 {
+	struct proxy *p = proxy;
+	struct side *side = ptr;
 	struct pair *pair = side->pair;
 	int res;
 
@@ -254,7 +238,7 @@ on_side(struct proxy *p, struct side *side, uint32_t events)
 static int
 pair_open(struct proxy *p, struct pair *pair, int client_fd, int backend_fd)
 {
-	const struct net_address *to = &p->args->backend;
+	const struct net_address *to = &p->loop.args->backend;
 	int res;
 
 	*pair = (struct pair){
@@ -269,7 +253,8 @@ pair_open(struct proxy *p, struct pair *pair, int client_fd, int backend_fd)
 	for (int i = 0; i < 2; i++) {
 		struct side *side = &pair->side[i];
 
-		res = watch(p, EPOLL_CTL_ADD, side->fd, SIDE_EVENTS, side);
+		res = loop_watch(
+			&p->loop, EPOLL_CTL_ADD, side->fd, SIDE_EVENTS, side);
 		if (res < 0)
 			return res;
 	}
@@ -282,46 +267,24 @@ pair_open(struct proxy *p, struct pair *pair, int client_fd, int backend_fd)
  * accepted only to be dropped.
  */
 static int
-accept_one(struct proxy *p)
+accept_one(void *proxy)
 {
+	struct proxy *p = proxy;
 	struct pair *pair;
 	int client_fd;
 
 	if (p->spare_fd < 0)
-		p->spare_fd = net_socket(
-			&p->args->backend, p->args->cubic, SOCK_NONBLOCK);
+		p->spare_fd = net_socket(&p->loop.args->backend,
+			p->loop.args->cubic, SOCK_NONBLOCK);
 	if (p->spare_fd < 0)
 		return p->spare_fd;
-	pair = net_pool_get(&p->pairs);
+	pair = loop_accept_object(&p->loop, &p->pairs, &client_fd);
 	if (pair == NULL)
-		return -ENOMEM;
-	client_fd =
-		accept4(p->listen_fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-	if (client_fd < 0) {
-		int res = -errno;
-
-		net_pool_put(&p->pairs, pair);
-		return res;
-	}
+		return client_fd;
 	if (pair_open(p, pair, client_fd, p->spare_fd) < 0)
 		pair_close(p, pair, true);
 	p->spare_fd = -1;
 	return 0;
-}
-
-/* Take all that wait: an edge-triggered listener is not reported again. */
-static void
-accept_all(struct proxy *p)
-{
-	int res;
-
-	do {
-		res = accept_one(p);
-	} while (res == 0 || res == -ECONNABORTED || res == -EINTR);
-	if (res != -EAGAIN && !p->paused)
-		fprintf(stderr, "epoll_proxy: accepting pauses: %s\n",
-			strerror(-res));
-	p->paused = res != -EAGAIN;
 }
 
 static void
@@ -333,30 +296,6 @@ free_dead(struct proxy *p)
 		p->dead = pair->next_dead;
 		net_pool_put(&p->pairs, pair);
 	}
-}
-
-/* One wait and what it brought; false when it is time to stop. */
-static bool
-turn(struct proxy *p)
-{
-	struct epoll_event events[EVENTS_MAX];
-	int count = epoll_wait(
-		p->epoll_fd, events, EVENTS_MAX, p->paused ? RETRY_MS : -1);
-
-	for (int i = 0; i < count; i++) {
-		void *ptr = events[i].data.ptr;
-
-		if (ptr == &p->stop_fd)
-			return false;
-		if (ptr == &p->listen_fd)
-			accept_all(p);
-		else
-			on_side(p, ptr, events[i].events);
-	}
-	free_dead(p);
-	if (p->paused)
-		accept_all(p);
-	return true;
 }
 
 int
@@ -371,18 +310,9 @@ main(int argc, char **argv)
 
 	_Static_assert(sizeof(struct pair) % 16 == 0, "as the pool wants it");
 	net_args_read(&args, "epoll_proxy", argc, argv, NET_ARG_BACKEND);
-	p.args = &args;
-	p.stop_fd = net_stop_fd(&args);
-	p.listen_fd = net_listen(&args, SOCK_NONBLOCK);
-	p.epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (p.epoll_fd < 0)
-		net_fail(args.name, "cannot make an epoll set", errno);
-	if (watch(&p, EPOLL_CTL_ADD, p.stop_fd, EPOLLIN, &p.stop_fd) < 0 ||
-		watch(&p, EPOLL_CTL_ADD, p.listen_fd, EPOLLIN | EPOLLET,
-			&p.listen_fd) < 0)
-		net_fail(args.name, "cannot watch the listener", errno);
-	net_ready(&args, p.listen_fd);
-	while (turn(&p))
-		;
+	loop_open(&p.loop, &args);
+	loop_listen(&p.loop);
+	while (loop_turn(&p.loop, accept_one, on_side, &p))
+		free_dead(&p);
 	return 0;
 }

@@ -159,6 +159,20 @@ net_listen(const struct net_args *args, int flags)
 	return fd;
 }
 
+int
+net_bind_udp(const struct net_args *args)
+{
+	const struct sockaddr *sa = (const struct sockaddr *)&args->listen.sa;
+	int fd = socket(
+		sa->sa_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	if (fd < 0)
+		net_fail(args->name, "cannot make a socket", errno);
+	if (bind(fd, sa, args->listen.bytes) < 0)
+		net_fail(args->name, "cannot bind", errno);
+	return fd;
+}
+
 void
 net_abort_on_close(int fd)
 {

@@ -63,6 +63,9 @@ int net_address_parse(struct net_address *address, const char *text);
 /* A listening socket; `flags` are those of socket(2). Leaves on failure. */
 int net_listen(const struct net_args *args, int flags);
 
+/* A bound UDP socket that does not block. Leaves on failure. */
+int net_bind_udp(const struct net_args *args);
+
 /* An unconnected socket for `address`, or -errno. */
 int net_socket(const struct net_address *address, bool cubic, int flags);
 

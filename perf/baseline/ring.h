@@ -3,13 +3,12 @@
 #define TORC_PERF_BASELINE_RING_H
 
 /*
- * ring - what the two io_uring baselines share: one ring and its buffers
+ * ring - what the io_uring baselines share: one ring and its buffers
  *
  * All sockets receive into one short ring of provided buffers. It is short
  * so that the buffers in use stay in the cache, and one for all so that an
- * idle connection holds none. A received buffer is queued on its
- * connection, sent from where it lies, and given back when the last byte
- * has left; the kernel learns of all returns of a turn with one store.
+ * idle connection holds none. The kernel learns of all that were given back
+ * in a turn with one store.
  *
  * When slow readers hold every buffer, more are put into circulation (up to
  * RING_BUFFERS_MAX, touched only then), and taken out again as they return:
@@ -20,11 +19,8 @@
 
 #include <errno.h>
 #include <liburing.h>
+#include <poll.h>
 #include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
 
 #include "perf/baseline/net.h"
 
@@ -37,16 +33,18 @@
 #ifndef RING_BUFFERS_MAX
 #define RING_BUFFERS_MAX 4096
 #endif
-#ifndef RING_CQES
-#define RING_CQES 4096
-#endif
 
 enum {
-	RING_SQES = 512,
 	RING_GROW = 64,  /* buffers added when none is left */
 	RING_IOVS = 16,  /* buffers in one vectored send */
 	RING_GROUP = 0,  /* the only buffer group */
 	RING_CREDIT = 8, /* buffers a direction may hold before it stops */
+};
+
+/* The memory of one vectored send; it is the kernel's until the CQE. */
+struct vec {
+	struct msghdr msg;
+	struct iovec iov[RING_IOVS];
 };
 
 struct ring {
@@ -62,20 +60,6 @@ struct ring {
 	uint16_t next[RING_BUFFERS_MAX];  /* by buffer: its successor */
 	uint32_t bytes[RING_BUFFERS_MAX]; /* by buffer: received */
 	struct net_pool vecs;
-};
-
-/* The buffers of one direction, in order of arrival. */
-struct queue {
-	uint16_t head;
-	uint16_t tail;
-	uint16_t count;
-	uint32_t sent; /* of the head */
-};
-
-/* The memory of one vectored send; it is the kernel's until the CQE. */
-struct vec {
-	struct msghdr msg;
-	struct iovec iov[RING_IOVS];
 };
 
 static inline char *
@@ -128,16 +112,22 @@ ring_grow(struct ring *r)
 }
 
 static inline struct io_uring_sqe *
-ring_sqe(struct ring *r)
+ring_get_sqe(struct io_uring *io)
 {
-	struct io_uring_sqe *sqe = io_uring_get_sqe(&r->io);
+	struct io_uring_sqe *sqe = io_uring_get_sqe(io);
 
 	while (sqe == NULL) {
 		/* Full: the kernel takes what is there, out of turn. */
-		io_uring_submit(&r->io);
-		sqe = io_uring_get_sqe(&r->io);
+		io_uring_submit(io);
+		sqe = io_uring_get_sqe(io);
 	}
 	return sqe;
+}
+
+static inline struct io_uring_sqe *
+ring_sqe(struct ring *r)
+{
+	return ring_get_sqe(&r->io);
 }
 
 /* Queue the cancel of one op, whose answer nobody waits for. */
@@ -151,111 +141,95 @@ ring_cancel(struct ring *r, uint64_t user_data, uint64_t ignored)
 	sqe->user_data = ignored;
 }
 
+/* The same for all that is in flight on a descriptor. */
 static inline void
-queue_push(struct ring *r, struct queue *q, uint16_t bid, uint32_t bytes)
+ring_cancel_fd(struct ring *r, int fd, uint64_t ignored)
 {
-	r->held++;
-	if (bytes == 0) {
-		ring_give(r, bid);
-		return;
-	}
-	r->bytes[bid] = bytes;
-	if (q->count++ == 0)
-		q->head = bid;
-	else
-		r->next[q->tail] = bid;
-	q->tail = bid;
+	struct io_uring_sqe *sqe = ring_sqe(r);
+
+	io_uring_prep_cancel_fd(sqe, fd, IORING_ASYNC_CANCEL_ALL);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = ignored;
 }
 
+/* Accept all that come: a CQE each. */
 static inline void
-queue_pop(struct ring *r, struct queue *q)
+ring_accept(struct ring *r, int listen_fd, uint64_t tag)
 {
-	uint16_t bid = q->head;
+	struct io_uring_sqe *sqe = ring_sqe(r);
 
-	q->head = r->next[bid];
-	q->count--;
-	q->sent = 0;
-	ring_give(r, bid);
+	io_uring_prep_multishot_accept(
+		sqe, listen_fd, NULL, NULL, SOCK_CLOEXEC);
+	sqe->user_data = tag;
 }
 
-/* `bytes` have left: give back the buffers they emptied. */
-static inline void
-queue_consume(struct ring *r, struct queue *q, uint32_t bytes)
+/* Descriptors or memory ran out: clients wait in the backlog. */
+static inline bool
+ring_is_shortage(int res)
 {
-	while (bytes > 0) {
-		uint32_t left = r->bytes[q->head] - q->sent;
-
-		if (bytes < left) {
-			q->sent += bytes;
-			return;
-		}
-		bytes -= left;
-		queue_pop(r, q);
-	}
+	return res == -EMFILE || res == -ENFILE || res == -ENOBUFS ||
+	       res == -ENOMEM;
 }
 
-static inline void
-queue_clear(struct ring *r, struct queue *q)
+/* Receive until the end or until the buffers run out: a CQE for each. */
+static inline struct io_uring_sqe *
+ring_receive(struct ring *r, int fd, uint64_t user_data)
 {
-	while (q->count > 0)
-		queue_pop(r, q);
+	struct io_uring_sqe *sqe = ring_sqe(r);
+
+	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+	sqe->flags |= IOSQE_BUFFER_SELECT;
+	sqe->buf_group = RING_GROUP;
+	sqe->user_data = user_data;
+	return sqe;
 }
 
-static inline void
-vec_fill(struct ring *r, const struct queue *q, struct vec *v)
+/* A receive that ended with this result may simply be started again. */
+static inline bool
+ring_is_transient(int res)
 {
-	uint16_t bid = q->head;
-	uint32_t sent = q->sent;
-	size_t count = 0;
-
-	while (count < q->count && count < RING_IOVS) {
-		v->iov[count].iov_base = ring_buffer(r, bid) + sent;
-		v->iov[count].iov_len = r->bytes[bid] - sent;
-		sent = 0;
-		count++;
-		bid = r->next[bid];
-	}
-	v->msg = (struct msghdr){ .msg_iov = v->iov, .msg_iovlen = count };
+	return res > 0 || res == -ENOBUFS || res == -EAGAIN || res == -EINTR;
 }
+
+static inline uint16_t
+ring_buffer_id(const struct io_uring_cqe *cqe)
+{
+	return (uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
+}
+
+/* Queue the close of a descriptor, whose answer nobody waits for. */
+static inline void
+ring_close_fd(struct ring *r, int fd, uint64_t ignored)
+{
+	struct io_uring_sqe *sqe = ring_sqe(r);
+
+	io_uring_prep_close(sqe, fd);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = ignored;
+}
+
+/* A CQE with `tag` after 100 ms, and a line the first time. */
+void ring_retry(
+	struct ring *r, const struct net_args *args, int error, uint64_t tag);
 
 /*
- * Prepare the send of what is queued, from where it lies. MSG_WAITALL makes
- * the kernel continue a short send itself; what is short nevertheless is
- * continued by the next call.
- *
- * Returns  the vec to put back at the CQE, or NULL for a plain send.
+ * A ring without buffers, for one thread that submits and waits in one call.
+ * Leaves with one line on failure.
  */
-static inline struct vec *
-queue_send(
-	struct ring *r, const struct queue *q, struct io_uring_sqe *sqe, int fd)
-{
-	int flags = MSG_NOSIGNAL | MSG_WAITALL;
-	struct vec *v = q->count > 1 ? net_pool_get(&r->vecs) : NULL;
+void ring_setup(struct io_uring *io, const char *name);
 
-	if (v == NULL) {
-		io_uring_prep_send(sqe, fd, ring_buffer(r, q->head) + q->sent,
-			r->bytes[q->head] - q->sent, flags);
-		return NULL;
-	}
-	vec_fill(r, q, v);
-	io_uring_prep_sendmsg(sqe, fd, &v->msg, (unsigned)flags);
-	return v;
-}
+/* Cancel everything, let it finish, and give the ring back. */
+void ring_close(struct io_uring *io);
 
+/* Map and register room for RING_BUFFERS_MAX buffers of this stride. */
+void ring_map(struct ring *r, const char *name, size_t stride_bytes);
+
+/* Set up the ring with `count` buffers, or leave with one line. */
 static inline void
-ring_open_buffers(struct ring *r, const struct net_args *args, unsigned count)
+ring_open(struct ring *r, const struct net_args *args, unsigned count)
 {
-	size_t bytes = (size_t)RING_BUFFERS_MAX * RING_BUFFER_STRIDE;
-	int res;
-
-	r->memory = mmap(NULL, bytes, PROT_READ | PROT_WRITE,
-		MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-	if (r->memory == MAP_FAILED)
-		net_fail(args->name, "cannot map the buffers", errno);
-	r->slots = io_uring_setup_buf_ring(
-		&r->io, RING_BUFFERS_MAX, RING_GROUP, 0, &res);
-	if (r->slots == NULL)
-		net_fail(args->name, "cannot register the buffers", -res);
+	ring_setup(&r->io, args->name);
+	ring_map(r, args->name, RING_BUFFER_STRIDE);
 	r->base = args->buffers ? args->buffers : count;
 	r->circulating = r->base;
 	for (unsigned bid = RING_BUFFERS_MAX; bid-- > r->base;)
@@ -265,77 +239,44 @@ ring_open_buffers(struct ring *r, const struct net_args *args, unsigned count)
 	ring_publish(r);
 }
 
-/* Set up the ring with `count` buffers, or leave with one line. */
+/* A CQE with `tag` when it is time to stop. */
 static inline void
-ring_open(struct ring *r, const struct net_args *args, unsigned count)
+ring_watch_stop(struct io_uring *io, int stop_fd, uint64_t tag)
 {
-	struct io_uring_params params = {
-		.flags = IORING_SETUP_SINGLE_ISSUER |
-			 IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_SUBMIT_ALL |
-			 IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE |
-			 IORING_SETUP_CLAMP | IORING_SETUP_NO_SQARRAY,
-		.cq_entries = RING_CQES,
-	};
-	int res = io_uring_queue_init_params(RING_SQES, &r->io, &params);
+	struct io_uring_sqe *sqe = ring_get_sqe(io);
 
-	if (res == -EINVAL) {
-		/* Before 6.6 there is always an index array. */
-		params.flags &= ~IORING_SETUP_NO_SQARRAY;
-		res = io_uring_queue_init_params(RING_SQES, &r->io, &params);
-	}
-	if (res == -EPERM || res == -ENOSYS)
-		net_fail(args->name,
-			"io_uring is not allowed (kernel.io_uring_disabled, "
-			"seccomp) or not there",
-			-res);
-	if (res == -ENOMEM)
-		net_fail(args->name,
-			"the ring needs more locked memory "
-			"(raise ulimit -l)",
-			-res);
-	if (res < 0)
-		net_fail(args->name,
-			"cannot set up a ring (Linux 6.1 or "
-			"later is needed)",
-			-res);
-	/* Saves a descriptor look-up per enter; harmless where refused. */
-	(void)io_uring_register_ring_fd(&r->io);
-	r->vecs = (struct net_pool){
-		.bytes = (sizeof(struct vec) + 15) & ~(size_t)15,
-		.chunk_count = 16,
-	};
-	ring_open_buffers(r, args, count);
-}
-
-/*
- * Cancel everything and let it finish: a ring that is merely dropped goes
- * on in the kernel, and keeps the listener's port, after the process ended.
- */
-static inline void
-ring_close(struct ring *r)
-{
-	struct io_uring_sync_cancel_reg all = {
-		.flags = IORING_ASYNC_CANCEL_ANY | IORING_ASYNC_CANCEL_ALL,
-		.timeout = { .tv_sec = 1 },
-	};
-
-	(void)io_uring_register_sync_cancel(&r->io, &all);
-	/* Each call carries out about twenty of the completions due. */
-	do
-		(void)io_uring_get_events(&r->io);
-	while (IO_URING_READ_ONCE(*r->io.sq.kflags) & IORING_SQ_TASKRUN);
-	io_uring_queue_exit(&r->io);
+	io_uring_prep_poll_add(sqe, stop_fd, POLLIN);
+	sqe->user_data = tag;
 }
 
 /* The one system call of a turn: submit all and wait for something. */
 static inline void
-ring_enter(struct ring *r, const struct net_args *args)
+ring_enter(struct io_uring *io, const char *name)
 {
-	int res = io_uring_submit_and_wait(&r->io, 1);
+	int res = io_uring_submit_and_wait(io, 1);
 
 	/* A signal, or memory and CQ pressure: what is there is reaped. */
 	if (res < 0 && res != -EINTR && res != -EAGAIN && res != -EBUSY)
-		net_fail(args->name, "the ring failed", -res);
+		net_fail(name, "the ring failed", -res);
+}
+
+typedef void ring_cqe_fn(void *server, const struct io_uring_cqe *cqe);
+
+/* Enter, and hand over what came; on_cqe is inlined where it is constant. */
+static inline __attribute__((always_inline)) void
+ring_turn(struct io_uring *io, const char *name, ring_cqe_fn *on_cqe,
+	void *server)
+{
+	struct io_uring_cqe *cqe;
+	unsigned head, count = 0;
+
+	ring_enter(io, name);
+	io_uring_for_each_cqe(io, head, cqe)
+	{
+		on_cqe(server, cqe);
+		count++;
+	}
+	io_uring_cq_advance(io, count);
 }
 
 #endif /* TORC_PERF_BASELINE_RING_H */

@@ -13,11 +13,10 @@
  * --direct accepts into a table of registered files instead of the
  * process's descriptors.
  */
-#include <poll.h>
 #include <sys/queue.h>
 #include <sys/resource.h>
 
-#include "perf/baseline/ring.h"
+#include "perf/baseline/queue.h"
 
 enum {
 	BUFFERS = 128,
@@ -69,11 +68,12 @@ accept_arm(struct server *s)
 	s->full = s->conns_count >= s->conns_max;
 	if (s->full)
 		return;
+	if (!s->args->direct) {
+		ring_accept(&s->ring, s->listen_fd, TAG_ACCEPT);
+		return;
+	}
 	sqe = ring_sqe(&s->ring);
-	if (!s->args->direct)
-		io_uring_prep_multishot_accept(
-			sqe, s->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	else if (s->conns_max - s->conns_count > DIRECT_BURST)
+	if (s->conns_max - s->conns_count > DIRECT_BURST)
 		io_uring_prep_multishot_accept_direct(
 			sqe, s->listen_fd, NULL, NULL, 0);
 	else
@@ -83,31 +83,13 @@ accept_arm(struct server *s)
 	s->canceling = false;
 }
 
-/* Descriptors or memory ran out: look again a little later. */
-static void
-accept_pause(struct server *s, int error)
-{
-	static struct __kernel_timespec delay = { .tv_nsec = 100 * 1000000 };
-	static bool told;
-	struct io_uring_sqe *sqe = ring_sqe(&s->ring);
-
-	if (!told)
-		fprintf(stderr, "uring_echo: accepting pauses: %s\n",
-			strerror(-error));
-	told = true;
-	io_uring_prep_timeout(sqe, &delay, 0, 0);
-	sqe->user_data = TAG_RETRY;
-}
-
 static void
 recv_arm(struct server *s, struct conn *c)
 {
-	struct io_uring_sqe *sqe = ring_sqe(&s->ring);
+	struct io_uring_sqe *sqe =
+		ring_receive(&s->ring, c->fd, (uintptr_t)c | TAG_RECV);
 
-	io_uring_prep_recv_multishot(sqe, c->fd, NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT | s->sqe_flags;
-	sqe->buf_group = RING_GROUP;
-	sqe->user_data = (uintptr_t)c | TAG_RECV;
+	sqe->flags |= s->sqe_flags;
 	c->receiving = true;
 	c->canceling = false;
 }
@@ -144,21 +126,27 @@ conn_open(struct server *s, int fd)
 	recv_arm(s, c);
 }
 
+static void
+slot_close(struct server *s, int slot)
+{
+	struct io_uring_sqe *sqe = ring_sqe(&s->ring);
+
+	io_uring_prep_close_direct(sqe, (unsigned)slot);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = TAG_IGNORED;
+}
+
 /* The kernel owes this connection nothing any more. */
 static void
 conn_close(struct server *s, struct conn *c)
 {
-	struct io_uring_sqe *sqe = ring_sqe(&s->ring);
-
 	queue_clear(&s->ring, &c->in);
 	if (c->parked)
 		TAILQ_REMOVE(&s->parked, c, parked_link);
 	if (s->args->direct)
-		io_uring_prep_close_direct(sqe, (unsigned)c->fd);
+		slot_close(s, c->fd);
 	else
-		io_uring_prep_close(sqe, c->fd);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = TAG_IGNORED;
+		ring_close_fd(&s->ring, c->fd, TAG_IGNORED);
 	net_pool_put(&s->conns, c);
 	s->conns_count--;
 	if (s->full)
@@ -188,12 +176,9 @@ conn_advance(struct server *s, struct conn *c)
 static void
 on_recv(struct server *s, struct conn *c, const struct io_uring_cqe *cqe)
 {
-	if (cqe->flags & IORING_CQE_F_BUFFER) {
-		uint16_t bid =
-			(uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-
-		queue_push(&s->ring, &c->in, bid, (uint32_t)cqe->res);
-	}
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		queue_push(&s->ring, &c->in, ring_buffer_id(cqe),
+			(uint32_t)cqe->res);
 	if (cqe->flags & IORING_CQE_F_MORE) {
 		conn_advance(s, c);
 		return;
@@ -230,9 +215,8 @@ on_accept(struct server *s, const struct io_uring_cqe *cqe)
 	if (cqe->res >= 0)
 		conn_open(s, cqe->res);
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
-		if (cqe->res == -EMFILE || cqe->res == -ENFILE ||
-			cqe->res == -ENOBUFS || cqe->res == -ENOMEM)
-			accept_pause(s, cqe->res);
+		if (ring_is_shortage(cqe->res))
+			ring_retry(&s->ring, s->args, -cqe->res, TAG_RETRY);
 		else
 			accept_arm(s);
 	} else if (s->args->direct && !s->canceling &&
@@ -243,8 +227,9 @@ on_accept(struct server *s, const struct io_uring_cqe *cqe)
 }
 
 static void
-on_cqe(struct server *s, const struct io_uring_cqe *cqe)
+on_cqe(void *server, const struct io_uring_cqe *cqe)
 {
+	struct server *s = server;
 	enum tag tag = (enum tag)(cqe->user_data & TAG_MASK);
 	struct conn *c = (struct conn *)(uintptr_t)(cqe->user_data - tag);
 
@@ -290,20 +275,10 @@ unpark(struct server *s)
 static void
 turn(struct server *s)
 {
-	struct ring *r = &s->ring;
-	struct io_uring_cqe *cqe;
-	unsigned head, count = 0;
-
-	ring_enter(r, s->args);
-	io_uring_for_each_cqe(&r->io, head, cqe)
-	{
-		on_cqe(s, cqe);
-		count++;
-	}
-	io_uring_cq_advance(&r->io, count);
+	ring_turn(&s->ring.io, s->args->name, on_cqe, s);
 	if (!TAILQ_EMPTY(&s->parked))
 		unpark(s);
-	ring_publish(r);
+	ring_publish(&s->ring);
 }
 
 /* A table no larger than the descriptor limit, as the kernel demands. */
@@ -331,7 +306,6 @@ main(int argc, char **argv)
 		.conns = { .bytes = 64, .chunk_count = 64 },
 		.conns_max = UINT32_MAX,
 	};
-	struct io_uring_sqe *sqe;
 	struct net_args args;
 
 	_Static_assert(sizeof(struct conn) <= 64, "a conn fits its pool");
@@ -345,12 +319,10 @@ main(int argc, char **argv)
 	if (args.direct)
 		files_open(&s);
 	accept_arm(&s);
-	sqe = ring_sqe(&s.ring);
-	io_uring_prep_poll_add(sqe, s.stop_fd, POLLIN);
-	sqe->user_data = TAG_STOP;
+	ring_watch_stop(&s.ring.io, s.stop_fd, TAG_STOP);
 	net_ready(&args, s.listen_fd);
 	while (!s.stopping)
 		turn(&s);
-	ring_close(&s.ring);
+	ring_close(&s.ring.io);
 	return 0;
 }

@@ -17,12 +17,11 @@
  */
 #include <netinet/in.h>
 #include <netinet/tcp.h>
-#include <poll.h>
 #include <stddef.h>
 #include <sys/queue.h>
 #include <unistd.h>
 
-#include "perf/baseline/ring.h"
+#include "perf/baseline/queue.h"
 
 enum { BUFFERS = 128 };
 
@@ -75,7 +74,6 @@ struct proxy {
 	int stop_fd;
 	bool accepting;
 	bool retrying; /* a timer runs after descriptors ran out */
-	bool told;     /* and that was said */
 	bool stopping;
 };
 
@@ -105,11 +103,7 @@ op_start(struct proxy *p, struct side *side, enum tag tag)
 static void
 accept_arm(struct proxy *p)
 {
-	struct io_uring_sqe *sqe = ring_sqe(&p->ring);
-
-	io_uring_prep_multishot_accept(
-		sqe, p->listen_fd, NULL, NULL, SOCK_CLOEXEC);
-	sqe->user_data = TAG_ACCEPT;
+	ring_accept(&p->ring, p->listen_fd, TAG_ACCEPT);
 	p->accepting = true;
 }
 
@@ -117,29 +111,16 @@ accept_arm(struct proxy *p)
 static void
 retry_later(struct proxy *p, int error)
 {
-	static struct __kernel_timespec delay = { .tv_nsec = 100 * 1000000 };
-	struct io_uring_sqe *sqe;
-
-	if (p->retrying)
-		return;
+	if (!p->retrying)
+		ring_retry(&p->ring, p->args, error, TAG_RETRY);
 	p->retrying = true;
-	if (!p->told)
-		fprintf(stderr, "uring_proxy: accepting pauses: %s\n",
-			strerror(error));
-	p->told = true;
-	sqe = ring_sqe(&p->ring);
-	io_uring_prep_timeout(sqe, &delay, 0, 0);
-	sqe->user_data = TAG_RETRY;
 }
 
 static void
 recv_arm(struct proxy *p, struct side *side)
 {
-	struct io_uring_sqe *sqe = op_start(p, side, TAG_RECV);
-
-	io_uring_prep_recv_multishot(sqe, side->fd, NULL, 0, 0);
-	sqe->flags |= IOSQE_BUFFER_SELECT;
-	sqe->buf_group = RING_GROUP;
+	ring_receive(&p->ring, side->fd, (uintptr_t)side | TAG_RECV);
+	pair_of(side)->owed++;
 	side->receiving = true;
 	side->canceling = false;
 }
@@ -171,7 +152,6 @@ pair_close(struct proxy *p, struct pair *pair)
 {
 	for (int i = 0; i < 2; i++) {
 		struct side *side = &pair->side[i];
-		struct io_uring_sqe *sqe;
 
 		queue_clear(&p->ring, &side->in);
 		if (side->parked)
@@ -180,10 +160,7 @@ pair_close(struct proxy *p, struct pair *pair)
 			continue;
 		if (pair->broken)
 			net_abort_on_close(side->fd);
-		sqe = ring_sqe(&p->ring);
-		io_uring_prep_close(sqe, side->fd);
-		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-		sqe->user_data = TAG_IGNORED;
+		ring_close_fd(&p->ring, side->fd, TAG_IGNORED);
 	}
 	if (pair->waiting)
 		TAILQ_REMOVE(&p->waiting, pair, waiting_link);
@@ -194,17 +171,9 @@ pair_close(struct proxy *p, struct pair *pair)
 static void
 pair_cancel(struct proxy *p, struct pair *pair)
 {
-	for (int i = 0; i < 2 && !pair->canceled; i++) {
-		struct io_uring_sqe *sqe;
-
-		if (pair->side[i].fd < 0)
-			continue;
-		sqe = ring_sqe(&p->ring);
-		io_uring_prep_cancel_fd(
-			sqe, pair->side[i].fd, IORING_ASYNC_CANCEL_ALL);
-		sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-		sqe->user_data = TAG_IGNORED;
-	}
+	for (int i = 0; i < 2 && !pair->canceled; i++)
+		if (pair->side[i].fd >= 0)
+			ring_cancel_fd(&p->ring, pair->side[i].fd, TAG_IGNORED);
 	pair->canceled = true;
 }
 
@@ -294,12 +263,9 @@ on_recv(struct proxy *p, struct side *from, const struct io_uring_cqe *cqe)
 {
 	struct pair *pair = pair_of(from);
 
-	if (cqe->flags & IORING_CQE_F_BUFFER) {
-		uint16_t bid =
-			(uint16_t)(cqe->flags >> IORING_CQE_BUFFER_SHIFT);
-
-		queue_push(&p->ring, &from->in, bid, (uint32_t)cqe->res);
-	}
+	if (cqe->flags & IORING_CQE_F_BUFFER)
+		queue_push(&p->ring, &from->in, ring_buffer_id(cqe),
+			(uint32_t)cqe->res);
 	if (!(cqe->flags & IORING_CQE_F_MORE)) {
 		pair->owed--;
 		recv_ended(p, from, cqe->res);
@@ -404,8 +370,7 @@ on_accept(struct proxy *p, const struct io_uring_cqe *cqe)
 	if (cqe->flags & IORING_CQE_F_MORE)
 		return;
 	p->accepting = false;
-	if (cqe->res == -EMFILE || cqe->res == -ENFILE ||
-		cqe->res == -ENOBUFS || cqe->res == -ENOMEM)
+	if (ring_is_shortage(cqe->res))
 		retry_later(p, -cqe->res);
 	else
 		accept_arm(p);
@@ -431,8 +396,9 @@ on_retry(struct proxy *p)
 }
 
 static void
-on_cqe(struct proxy *p, const struct io_uring_cqe *cqe)
+on_cqe(void *proxy, const struct io_uring_cqe *cqe)
 {
+	struct proxy *p = proxy;
 	enum tag tag = (enum tag)(cqe->user_data & TAG_MASK);
 	struct side *side = (struct side *)(uintptr_t)(cqe->user_data - tag);
 
@@ -485,20 +451,10 @@ unpark(struct proxy *p)
 static void
 turn(struct proxy *p)
 {
-	struct ring *r = &p->ring;
-	struct io_uring_cqe *cqe;
-	unsigned head, count = 0;
-
-	ring_enter(r, p->args);
-	io_uring_for_each_cqe(&r->io, head, cqe)
-	{
-		on_cqe(p, cqe);
-		count++;
-	}
-	io_uring_cq_advance(&r->io, count);
+	ring_turn(&p->ring.io, p->args->name, on_cqe, p);
 	if (!TAILQ_EMPTY(&p->parked))
 		unpark(p);
-	ring_publish(r);
+	ring_publish(&p->ring);
 }
 
 int
@@ -510,7 +466,6 @@ main(int argc, char **argv)
 			.chunk_count = 64,
 		},
 	};
-	struct io_uring_sqe *sqe;
 	struct net_args args;
 
 	_Static_assert(offsetof(struct pair, side) == 0, "pair_of() needs it");
@@ -523,12 +478,10 @@ main(int argc, char **argv)
 	p.listen_fd = net_listen(&args, 0);
 	ring_open(&p.ring, &args, BUFFERS);
 	accept_arm(&p);
-	sqe = ring_sqe(&p.ring);
-	io_uring_prep_poll_add(sqe, p.stop_fd, POLLIN);
-	sqe->user_data = TAG_STOP;
+	ring_watch_stop(&p.ring.io, p.stop_fd, TAG_STOP);
 	net_ready(&args, p.listen_fd);
 	while (!p.stopping)
 		turn(&p);
-	ring_close(&p.ring);
+	ring_close(&p.ring.io);
 	return 0;
 }
