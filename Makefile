@@ -37,6 +37,7 @@ uring_libs   = $(call once,uring_libs,$(PKG) --libs liburing)
 heap_libs    = $(if $(SAN),,$(call once,heap_libs,$(PKG) --libs jemalloc))
 cmocka_libs  = $(call once,cmocka_libs,$(PKG) --libs cmocka)
 bench_libs   = $(call once,bench_libs,$(PKG) --libs benchmark)
+uv_libs      = $(call once,uv_libs,$(PKG) --libs libuv)
 libs         = $(uring_libs) $(heap_libs) -lpthread
 
 MODULES := base alloc uring core core/io  # each may include the ones before it
@@ -53,6 +54,8 @@ BASE_OBJS  := $(filter-out $(BASELINES:%=%.o),$(patsubst %.c,$(B)/%.o,$(sort $(w
 SERVERS    := $(patsubst %.c,$(B)/%,$(filter-out %/server.c,$(sort $(wildcard perf/servers/*.c))))
 LOAD_OBJS  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/load/*.c))) $(B)/base/histogram.o
 
+UV_OBJS    := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/peers/libuv/*.c)))
+
 TEST_C   := $(sort $(wildcard tests/*/*_test.c tests/*/*/*_test.c))
 TEST_SH  := $(sort $(wildcard tests/*/*_test.sh))
 TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
@@ -67,6 +70,7 @@ shared := $(B)/lib$(NAME).so.$(VERSION)
 proxy  := $(B)/torc-proxy
 load   := $(B)/torc-load
 bench  := $(B)/perf/bench
+costs  := $(B)/perf/tools/syscall_cost
 
 # V=1 shows commands; make -s shows nothing.
 Q    := $(if $(filter 1,$(V)),,@)
@@ -145,7 +149,43 @@ bench-smoke: $(bench) ## one short pass, so that benchmarks never rot
 		{ cat $(B)/bench-smoke.log; false; }
 	@echo "bench-smoke: $$(grep -c _perf.c $(B)/bench-smoke.log) benchmarks ran"
 
+$(costs): $(costs).o
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
+
+tests: $(costs)
+
+report: $(B)/.deps-report all baselines $(bench) ## measure everything, draw it: QUICK=1 takes 5 minutes
+	$(Q)B=$(B) perf/report $(if $(QUICK),--quick) $(ARGS)
+
 baselines: $(BASELINES) $(SERVERS) $(load) ## build the programs that torc is measured against
+
+$(B)/perf/peers/libuv-peer: $(UV_OBJS)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(uv_libs)
+
+$(B)/perf/peers/asio-peer: $(B)/perf/peers/asio/main.o
+	$(call say,LD,$@)$(CXX) $(torc_ldflags) $(LDFLAGS) -o $@ $^ -lpthread
+
+$(B)/perf/peers/go-peer: $(sort $(wildcard perf/peers/go/*.go))
+	@mkdir -p $(@D)
+	$(call say,GO,$@)GOCACHE='$(abspath $(@D)/go)' GO111MODULE=off GOFLAGS= CGO_ENABLED=0 go build -o $@ $^
+
+# The packaged crates and nothing from the net. Cargo writes beside what it
+# builds, so that is a folder of links.
+$(B)/perf/peers/tokio-peer: perf/peers/tokio/Cargo.toml $(sort $(wildcard perf/peers/tokio/src/*.rs))
+	@mkdir -p $(@D)/tokio
+	$(Q)ln -sfn '$(CURDIR)/perf/peers/tokio/Cargo.toml' '$(CURDIR)/perf/peers/tokio/src' $(@D)/tokio
+	$(call say,CARGO,$@)cd $(@D)/tokio && CARGO_HOME="$$PWD/home" cargo build --release --offline $(if $(filter 1,$(V)),,--quiet) \
+		--target-dir target --config 'source.crates-io.replace-with="debian"' \
+		--config 'source.debian.directory="/usr/share/cargo/registry"'
+	$(Q)$(INSTALL) -m755 $(@D)/tokio/target/release/tokio-peer $@
+
+# One that can't be had is no error; one that does not compile is, at the end.
+peers: all baselines $(bench) ## build or fetch the other servers that torc is measured against
+	$(Q)scripts/deps peers
+	$(Q)failed=; for peer in $$(perf/peers/list --can-build); do \
+		$(MAKE) --no-print-directory B=$(B) $(B)/perf/peers/$$peer-peer || failed="$$failed $$peer"; done; \
+		B=$(B) perf/peers/list --summary; \
+		[ -z "$$failed" ] || { echo "peers: could not build$$failed" >&2; exit 1; }
 
 demo: $(B)/.deps-demo all baselines ## torc-proxy beside an epoll proxy, under load: one table
 	$(Q)B=$(B) perf/demo
@@ -233,10 +273,11 @@ help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
 -include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) \
-	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
-	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d)
+	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
+	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
+	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
 .PHONY: all lib check check-asan check-tsan check-headers check-install bench \
-	bench-smoke baselines demo tests install uninstall format format-check \
+	bench-smoke report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
