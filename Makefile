@@ -62,6 +62,7 @@ TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
 SUPPORT  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
 TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
 PERFS    := $(sort $(wildcard perf/*/*_perf.c))
+PATHS    := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/paths/*.c)))
 ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
 ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
 
@@ -70,6 +71,7 @@ shared := $(B)/lib$(NAME).so.$(VERSION)
 proxy  := $(B)/torc-proxy
 load   := $(B)/torc-load
 bench  := $(B)/perf/bench
+paths  := $(B)/perf/hot_paths
 costs  := $(B)/perf/tools/syscall_cost
 
 # V=1 shows commands; make -s shows nothing.
@@ -141,18 +143,32 @@ $(B)/%.o: %.cc | $(before)
 $(bench): $(B)/perf/gbench.o $(PERFS:%.c=$(B)/%.o) $(lib)
 	$(call say,LD,$@)$(CXX) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(bench_libs) $(libs)
 
-bench: $(bench) ## run the micro-benchmarks: make bench ARGS=--benchmark_filter=spawn
+bench: $(bench) ## micro-benchmarks, a table and build/bench.json: ARGS=--benchmark_filter=spawn
 	$(Q)$(bench) --benchmark_min_time=0.1 --benchmark_repetitions=9 \
-		--benchmark_enable_random_interleaving=true $(ARGS)
+		--benchmark_enable_random_interleaving=true \
+		--benchmark_out=$(B)/bench.json --benchmark_out_format=json $(ARGS)
 bench-smoke: $(bench) ## one short pass, so that benchmarks never rot
 	$(Q)$(bench) --benchmark_min_time=0.001 >$(B)/bench-smoke.log 2>&1 || \
 		{ cat $(B)/bench-smoke.log; false; }
 	@echo "bench-smoke: $$(grep -c _perf.c $(B)/bench-smoke.log) benchmarks ran"
 
+# Counts hold for one compiler and its flags, so the program knows its own.
+$(B)/perf/paths/main.o: CPPFLAGS += -DPATHS_CFLAGS='"$(strip $(CFLAGS))"'
+
+$(paths): $(PATHS) $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
 $(costs): $(costs).o
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
 
-tests: $(costs)
+tests: $(paths) $(costs)
+
+gate: $(B)/.deps-test $(paths) ## instructions per hot path against perf/gate.counts: ARGS=--update
+	$(Q)B=$(B) perf/gate $(ARGS)
+
+flame: ## where a running server spends its time: PID=, SECONDS=10, OUT=build/flame
+	$(Q)perf/flame $(or $(PID),$(error say which process: make flame PID=1234)) \
+		$(or $(SECONDS),10) $(or $(OUT),$(B)/flame)
 
 report: $(B)/.deps-report all baselines $(bench) ## measure everything, draw it: QUICK=1 takes 5 minutes
 	$(Q)B=$(B) perf/report $(if $(QUICK),--quick) $(ARGS)
@@ -273,11 +289,11 @@ help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
 -include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) \
-	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
+	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
 .PHONY: all lib check check-asan check-tsan check-headers check-install bench \
-	bench-smoke report baselines peers demo tests install uninstall format format-check \
+	bench-smoke gate flame report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
 .SECONDARY:
 .DELETE_ON_ERROR:
