@@ -106,6 +106,8 @@ def _all_goals():
         text = "epoll, at least three of four"
         yield _cpu(text, scenario, 64, 64, "epoll", 0.90)
     yield Goal("epoll, tail", "latency", 64, 64, "epoll", "p99.9@80%", 0.80)
+    metric = "cpu_per_read"
+    yield Goal("a pool of pread threads", "file", 32, 4096, "epoll", metric, 0.50)
     for size in (64, 16384):
         yield _cpu("HAProxy, relay", "relay", 64, size, "haproxy", 0.80)
         yield _cpu("nginx, relay", "relay", 64, size, "nginx", 0.75)

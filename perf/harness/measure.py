@@ -6,7 +6,6 @@ Each function takes a Setup and the system's name and returns {key: number}.
 
 import contextlib
 import dataclasses
-import json
 import os
 import pathlib
 import statistics
@@ -240,13 +239,7 @@ def micro(setup, system):
         lines = _program(setup, system, command)
         return {words[0]: float(words[1]) for words in map(str.split, lines)}
     names = "|".join(TORC_MICRO.values())
-    shown = _program(
-        setup,
-        system,
-        [*command, f"--benchmark_filter=^({names})$", "--benchmark_format=json"],
-    )
-    times = {
-        row["name"]: row["cpu_time"]
-        for row in json.loads("\n".join(shown))["benchmarks"]
-    }
+    lines = _program(setup, system, [*command, f"--benchmark_filter=^({names})$"])
+    # NAME MEDIAN MAD LEAST WALL, below a title
+    times = {words[0]: float(words[1]) for words in map(str.split, lines[1:])}
     return {name: times[bench] for name, bench in TORC_MICRO.items()}

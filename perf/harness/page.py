@@ -47,7 +47,8 @@ def goal_rows(folder):
         place = (goal.scenario, goal.conns, goal.size, goal.ours, goal.peer)
         metric = _metric(goal.scenario, goal.metric)
         found = _ratio(measured[place], metric.key) if place in measured else None
-        shown, verdict = "not measured", "-"
+        shown = scenarios.ALL[goal.scenario].not_yet or "not measured"
+        verdict = "-"
         if found:
             shown = f"{found['median']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"
             verdict = "met" if found["median"] <= goal.limit else "not met"
@@ -80,6 +81,21 @@ def idle_rows(folder):
         (f"{system}, {conns} connections", *both)
         for (system, conns), both in seen.items()
     ]
+
+
+def idle_verdict(folder):
+    """Whether torc's idle connections are as small as they shall be."""
+    bytes_each = [
+        ours["user_bytes"]
+        for place, pairs in store.pairs(folder).items()
+        if place[0] == "idle"
+        for ours, _ in pairs
+    ]
+    if not bytes_each:
+        return "Not measured in this run."
+    middle, goal = stats.statistics.median(bytes_each), matrix.IDLE_BYTES_GOAL
+    verdict = "met" if middle <= goal else "not met"
+    return f"Goal for torc: at most {goal} bytes of user memory: {middle:.0f}, {verdict}."
 
 
 def ratio_rows(folder):
@@ -149,6 +165,7 @@ def markdown(folder, title, facts, pairs_count):
     else:
         lines += ["Nowhere in this run beyond its noise."]
     lines += ["", "## Memory of an idle proxied connection", ""]
+    lines += [idle_verdict(folder), ""]
     lines += _markdown_table(("system", "user, bytes", "kernel, bytes"), idle_rows(folder))
     lines += ["", "## Everything that was measured", ""]
     lines += _markdown_table(

@@ -33,6 +33,14 @@ def add_pairs(folder, point, peer, pairs):
     _append(folder / "pairs.csv", PAIR_COLUMNS, rows)
 
 
+def drop_pairs(folder, scenario):
+    """Forget what was measured of a scenario: it's measured again."""
+    path = folder / "pairs.csv"
+    kept = [row for row in _rows(path) if row["scenario"] != scenario]
+    path.unlink(missing_ok=True)
+    _append(path, PAIR_COLUMNS, (row.values() for row in kept))
+
+
 def pairs(folder):
     """{(scenario, conns, size, ours, peer): [({key: a}, {key: b}), ...]}."""
     found = {}
