@@ -177,7 +177,7 @@ set xrange [0.8:1300]
 set yrange [0:*]
 set xlabel "connections"
 set ylabel "CPU per request, us: median, and the middle half"
-set key right top
+set key top center
 plot """
     return _draw(folder, "cpu-by-conns", title, body + ", ".join(lines), data)
 
