@@ -83,11 +83,33 @@ torc_shard_count(void)
 	return running->count;
 }
 
+/* By option, by environment, or the best there is. */
+static int
+choose_engine(struct torc_shard_options *options, const char *name)
+{
+	const char *from = "torc_options.engine";
+
+	if (name == NULL) {
+		name = getenv("TORC_ENGINE");
+		from = "TORC_ENGINE";
+	}
+	if (name == NULL || name[0] == '\0') {
+		options->engine = &torc__engine_kernel;
+		options->fallback = torc__engine_find("epoll");
+		return 0;
+	}
+	options->engine = torc__engine_find(name);
+	if (options->engine != NULL)
+		return 0;
+	torc_log(TORC_LOG_ERROR, "%s=%s: there is no such engine; there are %s",
+		from, name, torc__engine_names());
+	return -EINVAL;
+}
+
 static struct torc_shard_options
 fill_options(const struct torc_options *user)
 {
 	struct torc_shard_options options = {
-		.engine = &torc__engine_kernel,
 		.ring = { .sq_entries = user->sq_entries,
 			.cq_entries = user->cq_entries },
 		.stack_bytes = user->stack_bytes,
@@ -358,7 +380,9 @@ torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg)
 	runtime.count = options->shards ? options->shards : torc__cpus_usable();
 	if (runtime.count > SHARDS_MAX)
 		runtime.count = SHARDS_MAX;
-	ret = make_shards(&runtime);
+	ret = choose_engine(&runtime.options, options->engine);
+	if (ret == 0)
+		ret = make_shards(&runtime);
 	if (ret == 0) {
 		running = &runtime;
 		if (runtime.count > 1)

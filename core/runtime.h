@@ -16,7 +16,8 @@
  *
  * Lifetime  torc_run() may be called again after it returned; not inside.
  * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
- * Errors    -errno. -EPERM, -ENOSYS: io_uring is forbidden or missing;
+ * Errors    -errno. -EINVAL: there is no engine of that name; -EPERM,
+ *           -ENOSYS: io_uring was asked for and is forbidden or missing;
  *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
  *           a ring lacks is logged in one line with its remedy.
  * Kernel    6.1; see uring/README.md.
@@ -36,6 +37,13 @@ extern "C" {
 
 /* Zero means default, everywhere. */
 struct torc_options {
+	/*
+	 * What carries out the I/O: "kernel" is io_uring, "epoll" system
+	 * calls that do not block. NULL: what the
+	 * environment's TORC_ENGINE names; without it io_uring, or where
+	 * that is refused, epoll, with one line in the log that says why.
+	 */
+	const char *engine;
 	/*
 	 * Shards. 0: one per CPU that the affinity mask and the cgroup's
 	 * quota allow. 1: the calling thread alone, not pinned. More: shard i

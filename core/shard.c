@@ -2,6 +2,7 @@
 #include "core/resume_priv.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <string.h>
 
 #include <torc/base/clock.h>
@@ -31,34 +32,84 @@ static const struct torc_buffers_options stream_buffers = {
 _Static_assert(112 * (TORC_STREAM_BUF_BYTES + 4096) + 8192 <= REGION_BYTES,
 	"the region holds the first slab");
 
+/* The ring and what is registered with it, on one engine. */
+static int
+open_ring(struct torc_shard *shard, const struct torc_engine *engine,
+	const struct torc_shard_options *options)
+{
+	struct torc_buffers_options buffers = stream_buffers;
+	int ret = torc__region_map(&shard->region, REGION_BYTES);
+
+	if (ret < 0)
+		return ret;
+	ret = torc__ring_open(&shard->ring, engine, &options->ring);
+	if (ret == 0) {
+		buffers.count_max = options->stream_bufs_max;
+		ret = torc__buffers_open(&shard->streams, &shard->ring,
+			&shard->region, &buffers);
+		if (ret < 0)
+			torc__ring_close(&shard->ring);
+	}
+	if (ret < 0)
+		torc__region_unmap(&shard->region);
+	return ret;
+}
+
+/* What a container, a sysctl, a limit or an old kernel answers. */
+static bool
+is_refusal(int error)
+{
+	return error == -EPERM || error == -EACCES || error == -ENOSYS ||
+	       error == -ENOMEM;
+}
+
+static int
+open_ring_somehow(
+	struct torc_shard *shard, const struct torc_shard_options *options)
+{
+	static atomic_flag is_said = ATOMIC_FLAG_INIT;
+	const struct torc_engine *engine = options->engine;
+	int ret = open_ring(shard, engine, options);
+	char text[512];
+
+	if (ret == 0)
+		return 0;
+	engine->explain(ret, text, sizeof(text));
+	if (options->fallback == NULL || !is_refusal(ret)) {
+		torc_log(TORC_LOG_ERROR, "%s", text);
+		return ret;
+	}
+	if (!atomic_flag_test_and_set(&is_said))
+		torc_log(TORC_LOG_WARN,
+			"going on with %s, which takes a system call for each "
+			"receive and send: %s",
+			options->fallback->name, text);
+	return open_ring(shard, options->fallback, options);
+}
+
+static int
+say_missing(const struct torc_shard *shard, const char *what, int error)
+{
+	torc_log(TORC_LOG_ERROR, "shard %u can't have %s: %s%s", shard->index,
+		what, strerror(-error),
+		error == -EMFILE ? "; raise ulimit -n" : "");
+	return error;
+}
+
 static int
 open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
 {
-	struct torc_buffers_options buffers = stream_buffers;
-	int ret;
+	int ret = torc__arena_open(&shard->arena);
 
-	ret = torc__arena_open(&shard->arena);
 	if (ret < 0)
-		return ret;
+		return say_missing(shard, "a heap of its own", ret);
 	ret = torc__stacks_init(&shard->stacks, options->stack_bytes);
 	if (ret < 0)
-		goto out;
-	ret = torc__region_map(&shard->region, REGION_BYTES);
+		(void)say_missing(shard, "stacks for tasks", ret);
+	else
+		ret = open_ring_somehow(shard, options);
 	if (ret < 0)
-		goto out;
-	ret = torc__ring_open(&shard->ring, options->engine, &options->ring);
-	if (ret < 0)
-		goto out;
-	buffers.count_max = options->stream_bufs_max;
-	ret = torc__buffers_open(
-		&shard->streams, &shard->ring, &shard->region, &buffers);
-	if (ret < 0)
-		torc__ring_close(&shard->ring);
-out:
-	if (ret < 0) {
-		torc__region_unmap(&shard->region);
 		torc__arena_close(&shard->arena);
-	}
 	return ret;
 }
 
@@ -128,7 +179,7 @@ torc__shard_open(struct torc_shard *shard, uint32_t index,
 	ret = torc__doorbell_open(&shard->bell, &shard->ring);
 	if (ret < 0) {
 		close_memory(shard);
-		return ret;
+		return say_missing(shard, "a doorbell", ret);
 	}
 #ifdef TORC__TSAN
 	shard->tsan_loop = __tsan_get_current_fiber();

@@ -54,6 +54,7 @@ struct torc_fd_waiter {
 
 struct torc_shard_options {
 	const struct torc_engine *engine;
+	const struct torc_engine *fallback; /* where it is refused, or NULL */
 	struct torc_ring_options ring;
 	size_t stack_bytes;
 	uint64_t spin_ns; /* 0: never spin */

@@ -79,7 +79,6 @@ register_group(struct torc_buffers *pool, struct torc_region *region)
 {
 	size_t bytes = TORC__BUFFERS_ENTRIES * sizeof(struct io_uring_buf);
 	struct io_uring_buf_reg reg = { 0 };
-	int ret;
 
 	/* The ring of entries must start on a page: io_uring_register(2). */
 	pool->posted = torc__region_cut(region, bytes, 4096);
@@ -88,16 +87,8 @@ register_group(struct torc_buffers *pool, struct torc_region *region)
 	reg.ring_addr = (uintptr_t)pool->posted;
 	reg.ring_entries = TORC__BUFFERS_ENTRIES;
 	reg.bgid = pool->options.group;
-	ret = pool->ring->engine->reg(
+	return pool->ring->engine->reg(
 		pool->ring, IORING_REGISTER_PBUF_RING, &reg, 1);
-	if (ret < 0)
-		torc_log(TORC_LOG_ERROR,
-			"cannot register receive buffers (%s)%s",
-			strerror(-ret),
-			ret == -ENOMEM ? ": raise the locked-memory limit "
-					 "(ulimit -l)"
-				       : "");
-	return ret;
 }
 
 int

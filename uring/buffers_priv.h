@@ -86,7 +86,7 @@ struct torc_buffers {
 
 /*
  * Register a group. The first slab comes from `region` as far as it goes.
- * 0 or -errno, logged.
+ * 0 or -errno.
  */
 int torc__buffers_open(struct torc_buffers *pool, struct torc_ring *ring,
 	struct torc_region *region, const struct torc_buffers_options *options);

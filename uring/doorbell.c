@@ -1,10 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 #include "uring/doorbell_priv.h"
 
-#include <errno.h>
-#include <sys/eventfd.h>
-#include <unistd.h>
-
 static void
 arm(struct torc_doorbell *bell)
 {
@@ -30,12 +26,13 @@ on_rung(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 int
 torc__doorbell_open(struct torc_doorbell *bell, struct torc_ring *ring)
 {
-	/* Blocking on purpose: io_uring then waits instead of -EAGAIN. */
-	int fd = eventfd(0, EFD_CLOEXEC);
+	int fd = ring->engine->event_open(ring);
 
 	if (fd < 0)
-		return -errno;
-	*bell = (struct torc_doorbell){ .ring = ring, .fd = fd };
+		return fd;
+	*bell = (struct torc_doorbell){
+		.ring = ring, .engine = ring->engine, .fd = fd
+	};
 	torc__op_init(&bell->op, on_rung);
 	arm(bell);
 	return 0;
@@ -52,17 +49,11 @@ void
 torc__doorbell_close(struct torc_doorbell *bell)
 {
 	torc_assert(torc__op_is_idle(&bell->op));
-	close(bell->fd);
+	bell->engine->close_fd(bell->ring, bell->fd);
 }
 
 void
 torc__doorbell_ring_remote(struct torc_doorbell *bell)
 {
-	uint64_t one = 1;
-	ssize_t written;
-
-	/* Fails only when 2^64 - 2 rings wait to be read. */
-	do
-		written = write(bell->fd, &one, sizeof(one));
-	while (written < 0 && errno == EINTR);
+	bell->engine->event_ring_remote(bell->ring, bell->fd);
 }

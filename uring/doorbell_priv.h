@@ -5,8 +5,9 @@
 /*
  * doorbell - wakes a ring that waits in the kernel, from any thread
  *
- * An eventfd with a read always pending on the ring. Who rings it decides
- * whether it is needed (core/inbox): one write(2) per ring is not free.
+ * An engine's event (an eventfd) with a read always pending on the ring. Who
+ * rings it decides whether it is needed (core/inbox): one write(2) per ring is
+ * not free.
  *
  * Lifetime  open to close on the ring's thread. No ring after close: the
  *           runtime joins all senders first.
@@ -20,7 +21,8 @@
 struct torc_doorbell {
 	struct torc_op op;
 	struct torc_ring *ring;
-	uint64_t count; /* the kernel writes it */
+	const struct torc_engine *engine; /* outlives the ring */
+	uint64_t count;                   /* the kernel writes it */
 	int fd;
 	bool is_closing;
 };

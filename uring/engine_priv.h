@@ -14,6 +14,9 @@
  * Errors    0 or a count, or -errno; errno is not touched.
  */
 
+#include <signal.h>
+#include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
 
@@ -22,16 +25,18 @@ struct torc_ring_options;
 
 struct torc_engine {
 	const char *name;
+	/* The CQ shows nothing new outside of an enter: looking is no use. */
+	bool is_blind;
 
 	/* Map the queues and fill ring->uring; close gives them back. */
 	int (*open)(struct torc_ring *, const struct torc_ring_options *);
 	void (*close)(struct torc_ring *);
 
 	/*
-	 * Hand over `to_submit` SQEs, run what the kernel deferred, and
-	 * return when `min_complete` CQEs are there or `timeout_ns` is over
-	 * (UINT64_MAX: no limit). Returns the number of SQEs taken, or
-	 * -EINTR, -ETIME, -EBUSY, -EAGAIN, -ENOMEM: all of them normal.
+	 * Hand over `to_submit` SQEs, run what was deferred, and return when
+	 * `min_complete` CQEs are there or `timeout_ns` is over (UINT64_MAX:
+	 * no limit). Returns the number of SQEs taken, or -EINTR, -ETIME,
+	 * -EBUSY, -EAGAIN, -ENOMEM: all of them normal.
 	 */
 	int (*enter)(struct torc_ring *, uint32_t to_submit,
 		uint32_t min_complete, uint64_t timeout_ns);
@@ -39,6 +44,9 @@ struct torc_engine {
 		uint32_t arg_count);
 
 	uint64_t (*now_ns)(struct torc_ring *);
+
+	/* The cause of an error of open or reg and its remedy, in words. */
+	void (*explain)(int error, char *text, size_t bytes);
 
 	/* The calls around a socket that are not worth an SQE. */
 	int (*socket)(struct torc_ring *, int domain, int type, int protocol);
@@ -54,11 +62,36 @@ struct torc_engine {
 		struct torc_ring *, int fd, struct sockaddr *, socklen_t *);
 	int (*getpeername)(
 		struct torc_ring *, int fd, struct sockaddr *, socklen_t *);
+	/* Another descriptor of the same socket. */
+	int (*dup)(struct torc_ring *, int fd);
+	/* True for a socket's file that nobody listens to any more. */
+	bool (*unix_is_stale)(
+		struct torc_ring *, const struct sockaddr *, socklen_t);
+	/* Remove a socket's file. */
+	void (*unix_remove)(struct torc_ring *, const struct sockaddr *);
+
+	/*
+	 * A descriptor whose read, of 8 bytes, completes once it was rung;
+	 * any thread may ring it. `ring` is the reader's.
+	 */
+	int (*event_open)(struct torc_ring *);
+	void (*event_ring_remote)(struct torc_ring *ring, int fd);
+	/* One whose reads give a struct signalfd_siginfo per signal. */
+	int (*signals_open)(struct torc_ring *, const sigset_t *);
+
 	/* Close a descriptor that no op names any more. */
 	void (*close_fd)(struct torc_ring *, int fd);
 };
 
 /* io_uring; uring/kernel.c. */
 extern const struct torc_engine torc__engine_kernel;
+/* System calls that do not block; uring/epoll.c. */
+extern const struct torc_engine torc__engine_epoll;
+
+/* The engine of this name, or NULL. */
+const struct torc_engine *torc__engine_find(const char *name);
+
+/* All names, with commas between them: for whoever gave another. */
+const char *torc__engine_names(void);
 
 #endif /* TORC_URING_ENGINE_PRIV_H */

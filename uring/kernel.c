@@ -6,15 +6,15 @@
  */
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
 
 #include "uring/ring_priv.h"
+#include "uring/sys_priv.h"
 
 /* 6.6; older headers lack it. */
 #ifndef IORING_SETUP_NO_SQARRAY
@@ -45,43 +45,44 @@ static const struct setup_step {
 #define LADDER_STEPS (sizeof(ladder) / sizeof(ladder[0]))
 
 static void
-explain_refusal(int error)
+kernel_explain(int error, char *text, size_t bytes)
 {
 	struct rlimit limit = { 0 };
+	const char *word = strerror(-error);
 
 	switch (-error) {
 	case EPERM:
 	case EACCES:
-		torc_log(TORC_LOG_ERROR,
+		snprintf(text, bytes,
 			"io_uring is forbidden here (%s): set sysctl "
 			"kernel.io_uring_disabled=0, or allow io_uring_setup, "
 			"io_uring_enter and io_uring_register in the "
 			"container's seccomp profile",
-			strerror(-error));
+			word);
 		return;
 	case ENOSYS:
-		torc_log(TORC_LOG_ERROR,
-			"io_uring is missing (%s): torc needs Linux 6.1 or "
-			"later with CONFIG_IO_URING, and no seccomp profile "
-			"that hides io_uring_setup",
-			strerror(-error));
+		snprintf(text, bytes,
+			"io_uring is missing or too old (%s): torc needs Linux "
+			"6.1 or later with CONFIG_IO_URING, and no seccomp "
+			"profile that hides io_uring_setup",
+			word);
 		return;
 	case ENOMEM:
 		getrlimit(RLIMIT_MEMLOCK, &limit);
-		torc_log(TORC_LOG_ERROR,
-			"no memory for the ring: the locked-memory limit is "
+		snprintf(text, bytes,
+			"no memory for an io_uring: the locked-memory limit is "
 			"%llu KiB for all rings of this user; raise it with "
 			"ulimit -l or LimitMEMLOCK=",
 			(unsigned long long)limit.rlim_cur / 1024);
 		return;
 	case EMFILE:
 	case ENFILE:
-		torc_log(TORC_LOG_ERROR,
+		snprintf(text, bytes,
 			"no descriptor for the ring (%s): raise ulimit -n",
-			strerror(-error));
+			word);
 		return;
 	}
-	torc_log(TORC_LOG_ERROR, "io_uring_setup failed: %s", strerror(-error));
+	snprintf(text, bytes, "io_uring_setup failed: %s", word);
 }
 
 static int
@@ -128,7 +129,7 @@ say_lost(size_t step)
 }
 
 static int
-kernel_open(struct torc_ring *ring, const struct torc_ring_options *options)
+setup_somehow(struct torc_ring *ring, const struct torc_ring_options *options)
 {
 	int ret = -EINVAL;
 
@@ -136,19 +137,22 @@ kernel_open(struct torc_ring *ring, const struct torc_ring_options *options)
 		say_lost(i);
 		ret = setup_within_memlock(ring, ladder[i].flags, options);
 	}
-	if (ret < 0) {
-		explain_refusal(ret);
+	return ret;
+}
+
+static int
+kernel_open(struct torc_ring *ring, const struct torc_ring_options *options)
+{
+	int ret = setup_somehow(ring, options);
+
+	if (ret < 0)
 		return ret;
-	}
 	io_uring_ring_dontfork(&ring->uring);
 	/* 5.18: saves the look-up of the descriptor in every enter. */
 	if (io_uring_register_ring_fd(&ring->uring) == 1)
 		ring->enter_flags = IORING_ENTER_REGISTERED_RING;
 	if (!(ring->uring.features & IORING_FEAT_NODROP) ||
 		!(ring->uring.features & IORING_FEAT_EXT_ARG)) {
-		torc_log(TORC_LOG_ERROR,
-			"this kernel's io_uring is too old: torc needs Linux "
-			"6.1 or later");
 		io_uring_queue_exit(&ring->uring);
 		return -ENOSYS;
 	}
@@ -207,80 +211,6 @@ kernel_now_ns(struct torc_ring *ring)
 	return torc_clock_ns();
 }
 
-static int
-result(int ret)
-{
-	return ret < 0 ? -errno : ret;
-}
-
-static int
-kernel_socket(struct torc_ring *ring, int domain, int type, int protocol)
-{
-	(void)ring;
-	return result(socket(domain, type | SOCK_CLOEXEC, protocol));
-}
-
-static int
-kernel_bind(struct torc_ring *ring, int fd, const struct sockaddr *sa,
-	socklen_t len)
-{
-	(void)ring;
-	return result(bind(fd, sa, len));
-}
-
-static int
-kernel_listen(struct torc_ring *ring, int fd, int backlog)
-{
-	(void)ring;
-	return result(listen(fd, backlog));
-}
-
-static int
-kernel_shutdown(struct torc_ring *ring, int fd, int how)
-{
-	(void)ring;
-	return result(shutdown(fd, how));
-}
-
-static int
-kernel_setsockopt(struct torc_ring *ring, int fd, int level, int name,
-	const void *value, socklen_t len)
-{
-	(void)ring;
-	return result(setsockopt(fd, level, name, value, len));
-}
-
-static int
-kernel_getsockopt(struct torc_ring *ring, int fd, int level, int name,
-	void *value, socklen_t *len)
-{
-	(void)ring;
-	return result(getsockopt(fd, level, name, value, len));
-}
-
-static int
-kernel_getsockname(
-	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
-{
-	(void)ring;
-	return result(getsockname(fd, sa, len));
-}
-
-static int
-kernel_getpeername(
-	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
-{
-	(void)ring;
-	return result(getpeername(fd, sa, len));
-}
-
-static void
-kernel_close_fd(struct torc_ring *ring, int fd)
-{
-	(void)ring;
-	close(fd);
-}
-
 const struct torc_engine torc__engine_kernel = {
 	.name = "kernel",
 	.open = kernel_open,
@@ -288,13 +218,6 @@ const struct torc_engine torc__engine_kernel = {
 	.enter = kernel_enter,
 	.reg = kernel_reg,
 	.now_ns = kernel_now_ns,
-	.socket = kernel_socket,
-	.bind = kernel_bind,
-	.listen = kernel_listen,
-	.shutdown = kernel_shutdown,
-	.setsockopt = kernel_setsockopt,
-	.getsockopt = kernel_getsockopt,
-	.getsockname = kernel_getsockname,
-	.getpeername = kernel_getpeername,
-	.close_fd = kernel_close_fd,
+	.explain = kernel_explain,
+	TORC__SYS_CALLS,
 };

@@ -79,7 +79,7 @@ struct torc_ring {
 	struct torc_ring_stats stats;
 };
 
-/* 0, or -errno with the cause and the remedy logged in one line. */
+/* 0 or -errno, which engine->explain() puts into words. */
 int torc__ring_open(struct torc_ring *ring, const struct torc_engine *engine,
 	const struct torc_ring_options *options);
 

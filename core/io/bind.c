@@ -2,13 +2,10 @@
 #include "core/io/bind_priv.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "base/assert_priv.h"
 #include "base/list_priv.h"
@@ -113,30 +110,6 @@ open_inet(struct torc_ring *ring, const struct torc_address *address,
 	return ret < 0 ? ret : fd;
 }
 
-/*
- * A socket file that nobody listens to any more. A live one whose backlog
- * is full must not hold up this shard.
- */
-static bool
-is_stale(struct torc_ring *ring, const struct torc_address *address)
-{
-	struct stat file;
-	int fd, ret;
-
-	/* To connect to a file that is no socket is refused just the same. */
-	if (address->un.sun_path[0] == '\0' ||
-		lstat(address->un.sun_path, &file) < 0 ||
-		!S_ISSOCK(file.st_mode))
-		return false;
-	fd = ring->engine->socket(
-		ring, AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0);
-	if (fd < 0)
-		return false;
-	ret = connect(fd, &address->sa, address->len) < 0 ? errno : 0;
-	ring->engine->close_fd(ring, fd);
-	return ret == ECONNREFUSED;
-}
-
 static int
 start_listening(struct torc_ring *ring, const struct torc_address *address,
 	int fd, int backlog)
@@ -144,6 +117,13 @@ start_listening(struct torc_ring *ring, const struct torc_address *address,
 	if (address->type == TORC_UDP)
 		return 0;
 	return ring->engine->listen(ring, fd, backlog);
+}
+
+/* An abstract name has none. */
+static bool
+has_file(const struct torc_address *address)
+{
+	return address->type == TORC_UNIX && address->un.sun_path[0] != '\0';
 }
 
 static int
@@ -156,8 +136,9 @@ open_unix(struct torc_ring *ring, const struct torc_address *address)
 	if (fd < 0)
 		return fd;
 	ret = engine->bind(ring, fd, &address->sa, address->len);
-	if (ret == -EADDRINUSE && is_stale(ring, address)) {
-		unlink(address->un.sun_path);
+	if (ret == -EADDRINUSE && has_file(address) &&
+		engine->unix_is_stale(ring, &address->sa, address->len)) {
+		engine->unix_remove(ring, &address->sa);
 		ret = engine->bind(ring, fd, &address->sa, address->len);
 	}
 	if (ret < 0)
@@ -202,10 +183,8 @@ open_next(struct torc_ring *ring, struct bound *bound, int backlog)
 {
 	int fd, ret;
 
-	if (bound->actual.type == TORC_UNIX) {
-		fd = fcntl(bound->fd, F_DUPFD_CLOEXEC, 0);
-		return fd < 0 ? -errno : fd;
-	}
+	if (bound->actual.type == TORC_UNIX)
+		return ring->engine->dup(ring, bound->fd);
 	fd = open_inet(ring, &bound->actual, false);
 	if (fd < 0)
 		return fd;
@@ -250,9 +229,8 @@ torc__bind_close(
 	bound = find(actual);
 	torc_assert(bound != NULL);
 	bound->users--;
-	if (bound->users == 0 && actual->type == TORC_UNIX &&
-		actual->un.sun_path[0] != '\0')
-		unlink(actual->un.sun_path);
+	if (bound->users == 0 && has_file(actual))
+		ring->engine->unix_remove(ring, &actual->sa);
 	/* The first of a Unix address lasts: others are copied from it. */
 	if (actual->type != TORC_UNIX || fd != bound->fd)
 		ring->engine->close_fd(ring, fd);

@@ -5,7 +5,6 @@
 #include <pthread.h>
 #include <sys/signalfd.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <torc/alloc/arena.h>
 
@@ -54,10 +53,11 @@ notify(struct torc_signals *signals)
 static void
 finish_close(struct torc_signals *signals)
 {
+	struct torc_ring *ring = &signals->shard->ring;
 	struct timespec none = { 0 };
 
 	torc__list_remove(&signals->resource.link);
-	close(signals->fd);
+	ring->engine->close_fd(ring, signals->fd);
 	/* Those that nobody waited for must not strike now. */
 	while (sigtimedwait(&signals->set, NULL, &none) > 0)
 		continue;
@@ -78,7 +78,8 @@ on_read(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 	}
 	if (res == (int32_t)sizeof(signals->info))
 		signals->caught = (int)signals->info.ssi_signo;
-	else if (res < 0 && res != -EINTR && res != -EAGAIN)
+	else if (res < 0 && res != -EINTR && res != -EAGAIN &&
+		 res != -ECANCELED)
 		signals->error = res;
 	if (signals->caught == 0 && signals->error == 0)
 		arm(signals);
@@ -100,15 +101,17 @@ int
 torc_signals_open(struct torc_signals **out, const sigset_t *set)
 {
 	struct torc_signals *signals;
+	struct torc_ring *ring;
 
 	torc_assert(torc__shard != NULL && torc__shard->index == 0);
+	ring = &torc__shard->ring;
 	signals = torc_calloc(1, sizeof(*signals));
 	if (signals == NULL)
 		return -ENOMEM;
 	pthread_sigmask(SIG_BLOCK, set, &signals->old_mask);
-	signals->fd = signalfd(-1, set, SFD_CLOEXEC);
+	signals->fd = ring->engine->signals_open(ring, set);
 	if (signals->fd < 0) {
-		int ret = -errno;
+		int ret = signals->fd;
 
 		pthread_sigmask(SIG_SETMASK, &signals->old_mask, NULL);
 		torc_free(signals);

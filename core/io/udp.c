@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <torc/alloc/arena.h>
+#include <torc/base/log.h>
 
 #include "core/io/bind_priv.h"
 #include "core/shard_priv.h"
@@ -47,6 +48,7 @@ struct torc_udp {
 static int
 open_buffers(struct torc_shard *shard)
 {
+	char text[512];
 	int ret;
 
 	if (shard->has_datagrams)
@@ -60,6 +62,10 @@ open_buffers(struct torc_shard *shard)
 	ret = torc__buffers_open(&shard->datagrams, &shard->ring,
 		&shard->datagram_region, &datagram_buffers);
 	shard->has_datagrams = ret == 0;
+	if (ret < 0) {
+		shard->ring.engine->explain(ret, text, sizeof(text));
+		torc_log(TORC_LOG_ERROR, "%s", text);
+	}
 	return ret;
 }
 

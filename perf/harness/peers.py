@@ -24,6 +24,13 @@ SYSTEMS = {
         "micro": "{B}/perf/bench",
     },
     "torc-busy": {"proxy": "{B}/torc-proxy --shards 1 --busy-poll"},
+    "torc-epoll": {
+        "echo": "env TORC_ENGINE=epoll {B}/examples/echo",
+        "udp": "env TORC_ENGINE=epoll {B}/perf/servers/udp",
+        "sink": "env TORC_ENGINE=epoll {B}/perf/servers/sink",
+        "fanout": "env TORC_ENGINE=epoll {B}/perf/servers/fanout",
+        "proxy": "env TORC_ENGINE=epoll {B}/torc-proxy --shards 1",
+    },
     "epoll": {
         "echo": "{B}/perf/baseline/epoll_echo",
         "udp": "{B}/perf/baseline/epoll_udp",
@@ -60,7 +67,7 @@ SYSTEMS = {
 }
 
 # Not runtimes to beat but torc in another mode, or a peer's other mode.
-VARIANTS = {"torc-busy", "liburing-plain"}
+VARIANTS = {"torc-busy", "torc-epoll", "liburing-plain"}
 
 
 def names():

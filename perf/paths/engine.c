@@ -299,6 +299,14 @@ engine_getsockname(
 	return 0;
 }
 
+/* Its read waits for ever: nobody rings. */
+static int
+engine_event_open(struct torc_ring *ring)
+{
+	(void)ring;
+	return path_socket_pair();
+}
+
 static void
 engine_close_fd(struct torc_ring *ring, int fd)
 {
@@ -320,5 +328,6 @@ const struct torc_engine path_engine = {
 	.shutdown = engine_shutdown,
 	.setsockopt = engine_setsockopt,
 	.getsockname = engine_getsockname,
+	.event_open = engine_event_open,
 	.close_fd = engine_close_fd,
 };

@@ -2,12 +2,13 @@
 #include "tests/support/fake_engine.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "tests/test.h"
 #include "uring/op_priv.h"
+#include "uring/sys_priv.h"
 
 #define CLOCK_START_NS UINT64_C(1000000000)
 
@@ -253,13 +254,11 @@ fake_now_ns(struct torc_ring *ring)
 }
 
 static void
-fake_close_fd(struct torc_ring *ring, int fd)
+fake_explain(int error, char *text, size_t bytes)
 {
-	(void)ring;
-	close(fd);
+	snprintf(text, bytes, "the fake engine says: %s", strerror(-error));
 }
 
-/* Sockets are for tests that have a kernel. */
 const struct torc_engine fake_engine = {
 	.name = "fake",
 	.open = fake_open,
@@ -267,5 +266,6 @@ const struct torc_engine fake_engine = {
 	.enter = fake_enter,
 	.reg = fake_reg,
 	.now_ns = fake_now_ns,
-	.close_fd = fake_close_fd,
+	.explain = fake_explain,
+	TORC__SYS_CALLS,
 };

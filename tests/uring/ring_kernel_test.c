@@ -380,16 +380,30 @@ nothing(void *arg)
 
 static int forbidden_error;
 
+/* -errno, or 0 when it ran; 77 when nothing can be forbidden here. */
 static int
-run_forbidden(void)
+run_where_it_is_forbidden(const char *engine)
 {
-	struct torc_options options = { .shards = 2 };
+	struct torc_options options = { .engine = engine, .shards = 2 };
 	int ret =
 		filter_setup(SECCOMP_RET_ERRNO | (unsigned)forbidden_error, 0);
 
-	if (ret < 0)
-		return 77;
-	return torc_run(&options, nothing, NULL) == -forbidden_error ? 0 : 1;
+	return ret < 0 ? 77 : torc_run(&options, nothing, NULL);
+}
+
+static int
+run_forbidden(void)
+{
+	int ret = run_where_it_is_forbidden("kernel");
+
+	return ret == 77 ? 77 : ret != -forbidden_error;
+}
+
+static int
+run_forbidden_on_whatever_there_is(void)
+{
+	unsetenv("TORC_ENGINE");
+	return run_where_it_is_forbidden(NULL);
 }
 
 static void
@@ -421,6 +435,29 @@ a_ring_that_is_forbidden_is_explained_in_a_line(void **state)
 	}
 }
 
+static void
+where_it_is_forbidden_epoll_serves_and_a_line_says_so(void **state)
+{
+	static const int errors[] = { EPERM, ENOSYS };
+
+	(void)state;
+	for (unsigned i = 0; i < 2; i++) {
+		char text[4096];
+		int status;
+
+		forbidden_error = errors[i];
+		status = run_in_child(
+			run_forbidden_on_whatever_there_is, text, sizeof(text));
+		assert_true(WIFEXITED(status));
+		if (WEXITSTATUS(status) == 77)
+			skip();
+		assert_int_equal(WEXITSTATUS(status), 0);
+		assert_int_equal(lines_in(text), 1);
+		assert_non_null(strstr(text, "going on with epoll"));
+		assert_non_null(strstr(text, "seccomp"));
+	}
+}
+
 #define USERS_FIRST 1000000
 #define USERS_COUNT 1000000
 
@@ -428,15 +465,17 @@ a_ring_that_is_forbidden_is_explained_in_a_line(void **state)
 #define MEMLOCK_KIB_POOR 64
 
 static rlim_t memlock_bytes;
+static const char *poor_engine;
 
 /* 0: it ran; 1: it said why not; 77: this user cannot be another one. */
 static int
 run_poor(void)
 {
 	struct rlimit limit = { memlock_bytes, memlock_bytes };
-	struct torc_options options = { .shards = 1 };
+	struct torc_options options = { .engine = poor_engine, .shards = 1 };
 	int ret;
 
+	unsetenv("TORC_ENGINE");
 	/*
 	 * Root may lock what it likes. The limit is for all of a user's
 	 * rings, which last a moment longer than their process: a new user
@@ -458,6 +497,7 @@ too_little_locked_memory_is_lived_with_or_explained(void **state)
 		MEMLOCK_KIB_POOR, TORC__MEMLOCK_KIB, 8192 };
 
 	(void)state;
+	poor_engine = "kernel";
 	for (unsigned i = 0; i < 8; i++) {
 		unsigned kib = limits_kib[i];
 		char text[4096];
@@ -483,6 +523,38 @@ too_little_locked_memory_is_lived_with_or_explained(void **state)
 	}
 }
 
+/* What even the smallest ring is too much for. */
+static void
+without_locked_memory_epoll_serves_and_a_line_says_so(void **state)
+{
+	char text[4096];
+	int status;
+
+	(void)state;
+	poor_engine = NULL;
+	memlock_bytes = 0;
+	status = run_in_child(run_poor, text, sizeof(text));
+	assert_true(WIFEXITED(status));
+	if (WEXITSTATUS(status) == 77)
+		skip();
+	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_int_equal(lines_in(text), 1);
+	assert_non_null(strstr(text, "going on with epoll"));
+	assert_non_null(strstr(text, "ulimit -l"));
+}
+
+/* By whoever started this, for all that it runs. */
+static bool
+is_forbidden(void)
+{
+	struct io_uring probe;
+	int ret = io_uring_queue_init(1, &probe, 0);
+
+	if (ret == 0)
+		io_uring_queue_exit(&probe);
+	return ret == -EPERM || ret == -ENOSYS;
+}
+
 int
 main(void)
 {
@@ -496,8 +568,16 @@ main(void)
 		cmocka_unit_test(
 			a_ring_that_is_forbidden_is_explained_in_a_line),
 		cmocka_unit_test(
+			where_it_is_forbidden_epoll_serves_and_a_line_says_so),
+		cmocka_unit_test(
 			too_little_locked_memory_is_lived_with_or_explained),
+		cmocka_unit_test(
+			without_locked_memory_epoll_serves_and_a_line_says_so),
 	};
 
+	if (is_forbidden()) {
+		puts("skip: io_uring is forbidden here");
+		return 77;
+	}
 	return cmocka_run_group_tests_name("uring/ring", tests, NULL, NULL);
 }

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT */
+#include "uring/sys_priv.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdint.h>
+#include <sys/eventfd.h>
+#include <sys/signalfd.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+static int
+result(int ret)
+{
+	return ret < 0 ? -errno : ret;
+}
+
+int
+torc__sys_socket(struct torc_ring *ring, int domain, int type, int protocol)
+{
+	(void)ring;
+	return result(socket(domain, type | SOCK_CLOEXEC, protocol));
+}
+
+int
+torc__sys_bind(struct torc_ring *ring, int fd, const struct sockaddr *sa,
+	socklen_t len)
+{
+	(void)ring;
+	return result(bind(fd, sa, len));
+}
+
+int
+torc__sys_listen(struct torc_ring *ring, int fd, int backlog)
+{
+	(void)ring;
+	return result(listen(fd, backlog));
+}
+
+int
+torc__sys_shutdown(struct torc_ring *ring, int fd, int how)
+{
+	(void)ring;
+	return result(shutdown(fd, how));
+}
+
+int
+torc__sys_setsockopt(struct torc_ring *ring, int fd, int level, int name,
+	const void *value, socklen_t len)
+{
+	(void)ring;
+	return result(setsockopt(fd, level, name, value, len));
+}
+
+int
+torc__sys_getsockopt(struct torc_ring *ring, int fd, int level, int name,
+	void *value, socklen_t *len)
+{
+	(void)ring;
+	return result(getsockopt(fd, level, name, value, len));
+}
+
+int
+torc__sys_getsockname(
+	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
+{
+	(void)ring;
+	return result(getsockname(fd, sa, len));
+}
+
+int
+torc__sys_getpeername(
+	struct torc_ring *ring, int fd, struct sockaddr *sa, socklen_t *len)
+{
+	(void)ring;
+	return result(getpeername(fd, sa, len));
+}
+
+int
+torc__sys_dup(struct torc_ring *ring, int fd)
+{
+	(void)ring;
+	return result(fcntl(fd, F_DUPFD_CLOEXEC, 0));
+}
+
+bool
+torc__sys_unix_is_stale(
+	struct torc_ring *ring, const struct sockaddr *sa, socklen_t len)
+{
+	const char *path =
+		((const struct sockaddr_un *)(const void *)sa)->sun_path;
+	struct stat file;
+	int fd, ret;
+
+	(void)ring;
+	/* To connect to a file that is no socket is refused just the same. */
+	if (lstat(path, &file) < 0 || !S_ISSOCK(file.st_mode))
+		return false;
+	/* A live one whose backlog is full must not hold up this shard. */
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return false;
+	ret = connect(fd, sa, len) < 0 ? errno : 0;
+	close(fd);
+	return ret == ECONNREFUSED;
+}
+
+void
+torc__sys_unix_remove(struct torc_ring *ring, const struct sockaddr *sa)
+{
+	(void)ring;
+	unlink(((const struct sockaddr_un *)(const void *)sa)->sun_path);
+}
+
+int
+torc__sys_event_open(struct torc_ring *ring)
+{
+	(void)ring;
+	/* Blocking on purpose: io_uring then waits instead of -EAGAIN. */
+	return result(eventfd(0, EFD_CLOEXEC));
+}
+
+void
+torc__sys_event_ring_remote(struct torc_ring *ring, int fd)
+{
+	uint64_t one = 1;
+	ssize_t written;
+
+	(void)ring;
+	/* Fails only when 2^64 - 2 rings wait to be read. */
+	do
+		written = write(fd, &one, sizeof(one));
+	while (written < 0 && errno == EINTR);
+}
+
+int
+torc__sys_signals_open(struct torc_ring *ring, const sigset_t *set)
+{
+	(void)ring;
+	return result(signalfd(-1, set, SFD_CLOEXEC));
+}
+
+void
+torc__sys_close_fd(struct torc_ring *ring, int fd)
+{
+	(void)ring;
+	close(fd);
+}
