@@ -40,7 +40,7 @@ bench_libs   = $(call once,bench_libs,$(PKG) --libs benchmark)
 uv_libs      = $(call once,uv_libs,$(PKG) --libs libuv)
 libs         = $(uring_libs) $(heap_libs) -lpthread
 
-MODULES := base alloc uring core core/io  # each may include the ones before it
+MODULES := base alloc uring core core/io test  # each may include the ones before it
 SRCS    := $(sort $(wildcard $(MODULES:%=%/*.c) $(MODULES:%=%/*.S)))
 HDRS    := torc.h $(filter-out %_priv.h,$(sort $(wildcard $(MODULES:%=%/*.h))))
 OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
@@ -213,8 +213,12 @@ $(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
 # A fault_test stands in front of the allocator.
 $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
 
+# The proxy without its main(); allocations of both may fail.
+$(B)/tests/sim/proxy_sim_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
+$(B)/tests/sim/proxy_sim_test: $(filter-out %/main.o,$(PROXY_OBJS))
+
 $(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(lib)
-	$(call say,LD,$@)$(CC) $(torc_ldflags) $(wrap) $(LDFLAGS) -o $@ $^ $(cmocka_libs) $(libs)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(wrap) $(LDFLAGS) -o $@ $(filter %.o,$^) $(lib) $(cmocka_libs) $(libs)
 
 $(TOOLS): $(B)/%: $(B)/%.o $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
@@ -230,6 +234,10 @@ check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run ev
 check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder of its own
 	$(Q)$(MAKE) B=$(B)-$* SAN=$(if $(filter asan,$*),address$(comma)undefined,thread) \
 		CFLAGS='-O1 -g -DTORC_CHECK=2' check
+
+# Programs that run long, with the settings that make them so.
+soak: tests ## what takes minutes: 10,000 simulated seeds
+	$(Q)TORC_SIM_SEEDS=10000 TORC_SIM_SIZE=100 $(B)/tests/sim/proxy_sim_test
 
 # Strict C11 hides POSIX, which a library about sockets and signals needs.
 check-headers: $(before) ## each public header stands alone, in C11 and C++17
@@ -292,7 +300,7 @@ help: ## this list
 	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
-.PHONY: all lib check check-asan check-tsan check-headers check-install bench \
+.PHONY: all lib check check-asan check-tsan soak check-headers check-install bench \
 	bench-smoke gate flame report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
 .SECONDARY:

@@ -224,6 +224,7 @@ run_thread(void *arg)
 	torc__cpus_pin(thread->index, &runtime->cpus);
 	opened = open_one(runtime, thread->index);
 	if (agree(runtime, opened) == 0) {
+		torc__ring_begin(&shard->ring);
 		if (torc__shard_run(shard) < 0)
 			torc__panic("shard %u lost its ring", thread->index);
 		close_shard(runtime, shard);
@@ -298,6 +299,7 @@ run_first(struct runtime *runtime, torc_task_fn *fn, void *arg)
 	if (task == NULL)
 		torc__panic("out of memory for the first task's stack");
 	task->name = "main";
+	torc__ring_begin(&shard->ring);
 	if (torc__shard_run(shard) < 0)
 		torc__panic("shard 0 lost its ring");
 	close_shard(runtime, shard);
@@ -380,6 +382,7 @@ torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg)
 	runtime.count = options->shards ? options->shards : torc__cpus_usable();
 	if (runtime.count > SHARDS_MAX)
 		runtime.count = SHARDS_MAX;
+	runtime.options.ring.count = runtime.count;
 	ret = choose_engine(&runtime.options, options->engine);
 	if (ret == 0)
 		ret = make_shards(&runtime);

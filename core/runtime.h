@@ -39,7 +39,7 @@ extern "C" {
 struct torc_options {
 	/*
 	 * What carries out the I/O: "kernel" is io_uring, "epoll" system
-	 * calls that do not block. NULL: what the
+	 * calls that do not block, "sim" a simulation. NULL: what the
 	 * environment's TORC_ENGINE names; without it io_uring, or where
 	 * that is refused, epoll, with one line in the log that says why.
 	 */

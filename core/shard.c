@@ -38,11 +38,13 @@ open_ring(struct torc_shard *shard, const struct torc_engine *engine,
 	const struct torc_shard_options *options)
 {
 	struct torc_buffers_options buffers = stream_buffers;
+	struct torc_ring_options ring = options->ring;
 	int ret = torc__region_map(&shard->region, REGION_BYTES);
 
 	if (ret < 0)
 		return ret;
-	ret = torc__ring_open(&shard->ring, engine, &options->ring);
+	ring.index = shard->index;
+	ret = torc__ring_open(&shard->ring, engine, &ring);
 	if (ret == 0) {
 		buffers.count_max = options->stream_bufs_max;
 		ret = torc__buffers_open(&shard->streams, &shard->ring,

@@ -6,6 +6,7 @@
 static const struct torc_engine *const engines[] = {
 	&torc__engine_kernel,
 	&torc__engine_epoll,
+	&torc__engine_sim,
 };
 
 const struct torc_engine *
@@ -20,5 +21,5 @@ torc__engine_find(const char *name)
 const char *
 torc__engine_names(void)
 {
-	return "kernel, epoll";
+	return "kernel, epoll, sim";
 }

@@ -31,6 +31,11 @@ struct torc_engine {
 	/* Map the queues and fill ring->uring; close gives them back. */
 	int (*open)(struct torc_ring *, const struct torc_ring_options *);
 	void (*close)(struct torc_ring *);
+	/*
+	 * Every ring of the runtime is open; returns when this shard may
+	 * run. NULL: at once.
+	 */
+	void (*begin)(struct torc_ring *);
 
 	/*
 	 * Hand over `to_submit` SQEs, run what was deferred, and return when
@@ -87,6 +92,9 @@ struct torc_engine {
 extern const struct torc_engine torc__engine_kernel;
 /* System calls that do not block; uring/epoll.c. */
 extern const struct torc_engine torc__engine_epoll;
+
+/* A network, a clock and a kernel from one seed; uring/sim.c. */
+extern const struct torc_engine torc__engine_sim;
 
 /* The engine of this name, or NULL. */
 const struct torc_engine *torc__engine_find(const char *name);

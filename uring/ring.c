@@ -18,6 +18,8 @@ torc__ring_open(struct torc_ring *ring, const struct torc_engine *engine,
 						  : TORC__SQ_ENTRIES,
 		.cq_entries = options->cq_entries ? options->cq_entries
 						  : TORC__CQ_ENTRIES,
+		.index = options->index,
+		.count = options->count,
 	};
 
 	/* io_uring_setup(2) wants no fewer CQEs than SQEs. */

@@ -27,6 +27,9 @@
 struct torc_ring_options {
 	uint32_t sq_entries; /* 0: TORC__SQ_ENTRIES */
 	uint32_t cq_entries; /* 0: TORC__CQ_ENTRIES */
+	/* Which of how many rings of a runtime; 0 of 0: of none. */
+	uint32_t index;
+	uint32_t count;
 };
 
 /*
@@ -89,6 +92,14 @@ int torc__ring_open(struct torc_ring *ring, const struct torc_engine *engine,
  * after this returns.
  */
 void torc__ring_close(struct torc_ring *ring);
+
+/* All rings of the runtime are open; once, before the first enter. */
+static inline void
+torc__ring_begin(struct torc_ring *ring)
+{
+	if (ring->engine->begin != NULL)
+		ring->engine->begin(ring);
+}
 
 struct io_uring_sqe *torc__ring_sqe_slow(struct torc_ring *ring);
 

@@ -1,0 +1,178 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Datagrams, which may be lost, late, or out of order; and sendmsg, which
+ * they share with connections.
+ */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <torc/base/clock.h>
+
+#include "uring/sim_world_priv.h"
+
+#define DATAGRAM_MAX 65507
+#define SHUFFLE_MAX_NS (5 * TORC_MS)
+
+static enum torc_sim_attempt
+done(struct torc_sim_op *op, int32_t res)
+{
+	op->res = res;
+	return TORC__SIM_DONE;
+}
+
+static void
+on_arrival(struct torc_sim *sim, struct torc_sim_event *event)
+{
+	struct torc_sim_datagram *datagram =
+		torc__container_of(event, struct torc_sim_datagram, arrival);
+	struct torc_sim_file *file;
+	int error;
+
+	torc__list_remove(&datagram->link);
+	file = torc__sim_name_find(sim, TORC__SIM_UDP,
+		(const struct sockaddr *)&datagram->to.at, datagram->to.len,
+		&error);
+	/* Nobody is told when there is no receiver, or no room for it. */
+	if (file == NULL || file->datagrams_bytes + datagram->bytes >
+				    sim->config.rcvbuf_bytes) {
+		free(datagram);
+		return;
+	}
+	torc__sim_note(sim, TORC__SIM_ARRIVE, 0, 0, file->serial,
+		(int32_t)datagram->bytes, 0);
+	file->datagrams_bytes += datagram->bytes;
+	torc__list_push_back(&file->datagrams, &datagram->link);
+	torc__sim_wake(sim, &file->readers);
+	torc__sim_wake(sim, &file->pollers);
+}
+
+static void
+gather(struct torc_sim_datagram *datagram, const struct msghdr *msg)
+{
+	uint32_t at = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++) {
+		memcpy(datagram->data + at, msg->msg_iov[i].iov_base,
+			msg->msg_iov[i].iov_len);
+		at += (uint32_t)msg->msg_iov[i].iov_len;
+	}
+}
+
+static uint64_t
+travel_ns(struct torc_sim *sim)
+{
+	uint64_t span = sim->config.latency_max_ns - sim->config.latency_min_ns;
+
+	if (torc__sim_strikes(sim, TORC__SIM_SHUFFLE))
+		return torc__sim_draw_below(sim, SHUFFLE_MAX_NS);
+	/* All by the same way: in order. */
+	return sim->config.latency_min_ns + span / 2;
+}
+
+static enum torc_sim_attempt
+send_datagram(
+	struct torc_sim *sim, struct torc_sim_op *op, const struct msghdr *msg)
+{
+	struct torc_sim_datagram *datagram;
+	size_t bytes = 0;
+
+	for (size_t i = 0; i < msg->msg_iovlen; i++)
+		bytes += msg->msg_iov[i].iov_len;
+	if (bytes > DATAGRAM_MAX)
+		return done(op, -EMSGSIZE);
+	if (msg->msg_name == NULL)
+		return done(op, -EDESTADDRREQ);
+	if (msg->msg_namelen > sizeof(datagram->to.at))
+		return done(op, -EINVAL);
+	torc__sim_name_choose(sim, op->file, op->file->family);
+	if (torc__sim_strikes(sim, TORC__SIM_LOSS))
+		return done(op, (int32_t)bytes);
+	datagram = calloc(1, sizeof(*datagram) + bytes);
+	if (datagram == NULL)
+		return done(op, -ENOMEM);
+	datagram->arrival.fn = on_arrival;
+	datagram->from = op->file->local;
+	memcpy(&datagram->to.at, msg->msg_name, msg->msg_namelen);
+	datagram->to.len = msg->msg_namelen;
+	datagram->bytes = (uint32_t)bytes;
+	gather(datagram, msg);
+	torc__list_push_back(&sim->flying, &datagram->link);
+	torc__sim_event_arm(
+		sim, &datagram->arrival, sim->now_ns + travel_ns(sim));
+	return done(op, (int32_t)bytes);
+}
+
+enum torc_sim_attempt
+torc__sim_try_sendmsg(struct torc_sim *sim, struct torc_sim_op *op)
+{
+	const struct msghdr *msg = (void *)(uintptr_t)op->sqe.addr;
+
+	if (op->sqe.ioprio != 0 || op->sqe.flags & IOSQE_BUFFER_SELECT ||
+		msg->msg_controllen != 0)
+		return done(op, -EOPNOTSUPP);
+	if (op->file->kind > TORC__SIM_UDP)
+		return done(op, -ENOTSOCK);
+	if (op->file->kind == TORC__SIM_UDP)
+		return send_datagram(sim, op, msg);
+	return torc__sim_send_vector(sim, op, msg);
+}
+
+/* The header, the sender's name in the room for it, and what fits. */
+static uint32_t
+lay_out(const struct torc_soft_buffer *buffer,
+	const struct torc_sim_datagram *datagram, const struct msghdr *room)
+{
+	uint8_t *at = buffer->data;
+	struct io_uring_recvmsg_out out = {
+		.namelen = datagram->from.len,
+		.payloadlen = datagram->bytes,
+	};
+	uint32_t before = (uint32_t)(sizeof(out) + room->msg_namelen +
+				     room->msg_controllen);
+	uint32_t bytes = datagram->bytes, name_bytes = datagram->from.len;
+
+	if (bytes > buffer->bytes - before) {
+		bytes = buffer->bytes - before;
+		out.flags = MSG_TRUNC;
+	}
+	if (name_bytes > room->msg_namelen)
+		name_bytes = room->msg_namelen;
+	memcpy(at, &out, sizeof(out));
+	memcpy(at + sizeof(out), &datagram->from.at, name_bytes);
+	memcpy(at + before, datagram->data, bytes);
+	return before + bytes;
+}
+
+enum torc_sim_attempt
+torc__sim_try_recvmsg(struct torc_sim *sim, struct torc_sim_op *op)
+{
+	const struct msghdr *room = (void *)(uintptr_t)op->sqe.addr;
+	struct torc_sim_file *file = op->file;
+	struct torc_ring *ring = op->ring->ring;
+	struct torc_sim_datagram *datagram;
+	struct torc_soft_buffer buffer;
+	struct torc_link *link;
+
+	op->is_multishot = op->sqe.ioprio & IORING_RECV_MULTISHOT;
+	if (!op->is_multishot || !(op->sqe.flags & IOSQE_BUFFER_SELECT) ||
+		file->kind != TORC__SIM_UDP)
+		return done(op, -EOPNOTSUPP);
+	if (torc__soft_next_buffer(ring, op->sqe.buf_group, &buffer) < 0 ||
+		torc__sim_strikes(sim, TORC__SIM_NO_BUFS))
+		return done(op, -ENOBUFS);
+	if (buffer.bytes < sizeof(struct io_uring_recvmsg_out) +
+				   room->msg_namelen + room->msg_controllen)
+		return done(op, -EFAULT);
+	link = torc__list_pop_front(&file->datagrams);
+	if (link == NULL) {
+		op->waits_on = &file->readers;
+		return TORC__SIM_BLOCKED;
+	}
+	datagram = torc__container_of(link, struct torc_sim_datagram, link);
+	file->datagrams_bytes -= datagram->bytes;
+	op->res = (int32_t)lay_out(&buffer, datagram, room);
+	op->cqe_flags = torc__soft_use_buffer(ring, op->sqe.buf_group, &buffer);
+	free(datagram);
+	return TORC__SIM_MORE;
+}

@@ -1,0 +1,177 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * What sends on connections: as much as there is room for, or an error.
+ */
+#include <errno.h>
+
+#include "uring/sim_world_priv.h"
+
+#define MSG_KNOWN (MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT)
+
+static enum torc_sim_attempt
+done(struct torc_sim_op *op, int32_t res)
+{
+	op->res = res;
+	return TORC__SIM_DONE;
+}
+
+static enum torc_sim_attempt
+blocked(struct torc_sim_op *op, struct torc_link *waits_on)
+{
+	op->waits_on = waits_on;
+	return TORC__SIM_BLOCKED;
+}
+
+static enum torc_sim_attempt
+send_failed(struct torc_sim *sim, struct torc_sim_op *op)
+{
+	struct torc_sim_file *file = op->file;
+	int error = file->error;
+
+	/*
+	 * A part had left: the part is the result. The error waits for the
+	 * next call, or is gone, which measures both ways.
+	 */
+	if (op->done_bytes > 0) {
+		if (torc__sim_strikes(sim, TORC__SIM_SWALLOW))
+			file->error = 0;
+		return done(op, (int32_t)op->done_bytes);
+	}
+	if (file->kind == TORC__SIM_UNIX || error == 0)
+		return done(op, -EPIPE);
+	file->error = 0;
+	return done(op, -error);
+}
+
+/* Into the air: nobody is there, and says so. */
+static uint32_t
+send_to_nobody(struct torc_sim *sim, struct torc_sim_file *file, uint32_t bytes)
+{
+	if (file->reset.slot == 0)
+		torc__sim_event_arm(sim, &file->reset,
+			sim->now_ns + 2 * sim->config.latency_max_ns);
+	return bytes;
+}
+
+static void
+reset_both(struct torc_sim *sim, struct torc_sim_file *file)
+{
+	struct torc_sim_file *peer = file->peer;
+
+	if (peer != NULL)
+		torc__sim_event_arm(sim, &peer->reset,
+			sim->now_ns + torc__sim_draw_below(sim,
+					      1 + 2 * peer->rx.latency_ns));
+	torc__sim_event_arm(sim, &file->reset,
+		sim->now_ns +
+			torc__sim_draw_below(sim, 1 + 2 * file->rx.latency_ns));
+}
+
+/* How much goes now of one piece; 0: it must wait. */
+static uint32_t
+send_piece(struct torc_sim *sim, struct torc_sim_op *op, const void *data,
+	size_t bytes)
+{
+	struct torc_sim_file *file = op->file;
+	uint32_t room;
+
+	if (bytes > INT32_MAX - op->done_bytes)
+		bytes = INT32_MAX - op->done_bytes;
+	if (file->peer == NULL)
+		return send_to_nobody(sim, file, (uint32_t)bytes);
+	room = torc__sim_pipe_room(&file->peer->rx);
+	if (bytes > room)
+		bytes = room;
+	if (bytes > 0)
+		torc__sim_pipe_put(sim, &file->peer->rx, data, (uint32_t)bytes);
+	return (uint32_t)bytes;
+}
+
+static bool
+can_send(const struct torc_sim_file *file)
+{
+	if (file->state != TORC__SIM_CONNECTED || file->is_write_shut)
+		return false;
+	if (file->kind == TORC__SIM_UNIX)
+		return file->peer != NULL && !file->peer->is_read_shut;
+	return file->error == 0;
+}
+
+/* All pieces from done_bytes on, at most `max` bytes of them. */
+static void
+send_pieces(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count, uint64_t max)
+{
+	uint64_t skip = op->done_bytes, limit = op->done_bytes + max;
+
+	for (size_t i = 0; i < count && op->done_bytes < limit; i++) {
+		size_t bytes = pieces[i].iov_len;
+		uint32_t sent;
+
+		if (skip >= bytes) {
+			skip -= bytes;
+			continue;
+		}
+		bytes -= skip;
+		if (bytes > limit - op->done_bytes)
+			bytes = limit - op->done_bytes;
+		sent = send_piece(sim, op,
+			(const uint8_t *)pieces[i].iov_base + skip, bytes);
+		skip = 0;
+		op->done_bytes += sent;
+		if (sent < bytes)
+			return;
+	}
+}
+
+static enum torc_sim_attempt
+send_stream(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count)
+{
+	struct torc_sim_file *file = op->file;
+	bool is_all = op->sqe.msg_flags & MSG_WAITALL;
+	uint64_t total = 0, max;
+
+	for (size_t i = 0; i < count; i++)
+		total += pieces[i].iov_len;
+	if (file->state == TORC__SIM_NEW || file->state == TORC__SIM_CONNECTING)
+		return done(
+			op, file->kind == TORC__SIM_UNIX ? -ENOTCONN : -EPIPE);
+	if (!can_send(file))
+		return send_failed(sim, op);
+	if (torc__sim_strikes(sim, TORC__SIM_RESET) &&
+		file->kind == TORC__SIM_TCP)
+		reset_both(sim, file);
+	max = total - op->done_bytes;
+	if (max > 1 && torc__sim_strikes(sim, TORC__SIM_SHORT_SEND))
+		max = 1 + torc__sim_draw_below(sim, max - 1);
+	send_pieces(sim, op, pieces, count, max);
+	if (op->done_bytes == total || (op->done_bytes > 0 && !is_all))
+		return done(op, (int32_t)op->done_bytes);
+	if (op->sqe.msg_flags & MSG_DONTWAIT)
+		return done(op,
+			op->done_bytes > 0 ? (int32_t)op->done_bytes : -EAGAIN);
+	return blocked(op, &file->writers);
+}
+
+enum torc_sim_attempt
+torc__sim_try_send(struct torc_sim *sim, struct torc_sim_op *op)
+{
+	struct iovec piece = { (void *)(uintptr_t)op->sqe.addr, op->sqe.len };
+
+	if (op->sqe.msg_flags & ~(uint32_t)MSG_KNOWN || op->sqe.ioprio != 0 ||
+		op->sqe.flags & IOSQE_BUFFER_SELECT || op->sqe.addr2 != 0)
+		return done(op, -EOPNOTSUPP);
+	if (op->file->kind > TORC__SIM_UDP)
+		return done(op, -ENOTSOCK);
+	if (op->file->kind == TORC__SIM_UDP)
+		return done(op, -EDESTADDRREQ);
+	return send_stream(sim, op, &piece, 1);
+}
+
+enum torc_sim_attempt
+torc__sim_send_vector(
+	struct torc_sim *sim, struct torc_sim_op *op, const struct msghdr *msg)
+{
+	return send_stream(sim, op, msg->msg_iov, msg->msg_iovlen);
+}
