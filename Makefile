@@ -45,6 +45,7 @@ SRCS    := $(sort $(wildcard $(MODULES:%=%/*.c) $(MODULES:%=%/*.S)))
 HDRS    := torc.h $(filter-out %_priv.h,$(sort $(wildcard $(MODULES:%=%/*.h))))
 OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
 
+DOCTOR_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard doctor/*.c)))
 PROXY_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard proxy/*.c)))
 EXAMPLES   := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 # Those with an underscore are programs; the others are what they share.
@@ -60,16 +61,19 @@ TEST_C   := $(sort $(wildcard tests/*/*_test.c tests/*/*/*_test.c))
 TEST_SH  := $(sort $(wildcard tests/*/*_test.sh))
 TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
 SUPPORT  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
+CONTRACT := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(sort $(wildcard tests/contract/*.c))))
 TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
 PERFS    := $(sort $(wildcard perf/*/*_perf.c))
 PATHS    := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/paths/*.c)))
-ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
-ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
+ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c doctor/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
+ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h doctor/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
 
 lib    := $(B)/lib$(NAME).a
 shared := $(B)/lib$(NAME).so.$(VERSION)
 proxy  := $(B)/torc-proxy
+doctor := $(B)/torc-doctor
 load   := $(B)/torc-load
+contract := $(B)/tests/contract/contract_test
 bench  := $(B)/perf/bench
 paths  := $(B)/perf/hot_paths
 costs  := $(B)/perf/tools/syscall_cost
@@ -79,7 +83,7 @@ Q    := $(if $(filter 1,$(V)),,@)
 say   = $(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),,@printf '  %-7s %s\n' $(1) $(2);)
 comma := ,
 
-all: lib $(proxy) $(EXAMPLES) ## build the libraries, torc-proxy and the examples
+all: lib $(proxy) $(doctor) $(EXAMPLES) ## build the libraries, torc-proxy, torc-doctor and the examples
 lib: $(lib) $(shared) ## build libtorc.a and libtorc.so in build/
 
 # ---- what is needed first ----
@@ -117,6 +121,9 @@ $(shared): $(OBJS) $(NAME).map
 		-Wl,--version-script,$(NAME).map $(if $(SAN),,-Wl$(comma)-z$(comma)defs) -o $@ $(OBJS) $(libs)
 
 $(proxy): $(PROXY_OBJS) $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(doctor): $(DOCTOR_OBJS) $(CONTRACT) $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
 
 $(B)/examples/%: $(B)/examples/%.o $(lib)
@@ -217,8 +224,11 @@ $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wra
 $(B)/tests/sim/proxy_sim_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
 $(B)/tests/sim/proxy_sim_test: $(filter-out %/main.o,$(PROXY_OBJS))
 
-$(TESTS): $(B)/%: $(B)/%.o $(SUPPORT) $(lib)
+$(filter-out $(contract),$(TESTS)): $(B)/%: $(B)/%.o $(SUPPORT) $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(wrap) $(LDFLAGS) -o $@ $(filter %.o,$^) $(lib) $(cmocka_libs) $(libs)
+
+$(contract): %: %.o $(CONTRACT) $(SUPPORT) $(lib)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(cmocka_libs) $(libs)
 
 $(TOOLS): $(B)/%: $(B)/%.o $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
@@ -247,12 +257,12 @@ check-headers: $(before) ## each public header stands alone, in C11 and C++17
 	done
 	@echo "check-headers: $(words $(HDRS)) public headers stand alone in C11 and C++17"
 
-check-install: lib $(proxy) | $(B)/.deps-test ## stage an install, build a consumer against it
+check-install: lib $(proxy) $(doctor) | $(B)/.deps-test ## stage an install, build a consumer against it
 	$(Q)B=$(B) MAKE='$(MAKE)' tests/install/check $(B)
 
 # ---- installing ----
 
-install: lib $(proxy) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR
+install: lib $(proxy) $(doctor) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR
 	$(Q)for h in $(filter-out torc.h,$(HDRS)); do \
 		$(INSTALL) -D -m644 $$h $(DESTDIR)$(INCLUDEDIR)/$(NAME)/$$h || exit 1; done
 	$(Q)$(INSTALL) -D -m644 torc.h $(DESTDIR)$(INCLUDEDIR)/torc.h
@@ -262,6 +272,8 @@ install: lib $(proxy) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MA
 	$(Q)ln -sf lib$(NAME).so.$(SOVER) $(DESTDIR)$(LIBDIR)/lib$(NAME).so
 	$(Q)$(INSTALL) -D -m755 $(proxy) $(DESTDIR)$(BINDIR)/torc-proxy
 	$(Q)$(INSTALL) -D -m644 proxy/torc-proxy.1 $(DESTDIR)$(MANDIR)/man1/torc-proxy.1
+	$(Q)$(INSTALL) -D -m755 $(doctor) $(DESTDIR)$(BINDIR)/torc-doctor
+	$(Q)$(INSTALL) -D -m644 doctor/torc-doctor.1 $(DESTDIR)$(MANDIR)/man1/torc-doctor.1
 	$(Q)$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
 		-e 's|@libdir@|$(LIBDIR)|' -e 's|@version@|$(VERSION)|' \
@@ -272,6 +284,7 @@ uninstall: ## take away what install put there
 	$(Q)rm -rf $(DESTDIR)$(INCLUDEDIR)/$(NAME) $(DESTDIR)$(INCLUDEDIR)/torc.h \
 		$(DESTDIR)$(LIBDIR)/lib$(NAME).a $(DESTDIR)$(LIBDIR)/lib$(NAME).so* \
 		$(DESTDIR)$(BINDIR)/torc-proxy $(DESTDIR)$(MANDIR)/man1/torc-proxy.1 \
+		$(DESTDIR)$(BINDIR)/torc-doctor $(DESTDIR)$(MANDIR)/man1/torc-doctor.1 \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
 
 # ---- keeping it tidy ----
@@ -296,7 +309,7 @@ clean: ## remove what was built, not what scripts/deps brought
 help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
--include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) \
+-include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(DOCTOR_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) $(CONTRACT:.o=.d) \
 	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d

@@ -133,6 +133,9 @@ setup_somehow(struct torc_ring *ring, const struct torc_ring_options *options)
 {
 	int ret = -EINVAL;
 
+	if (options->setup_flags != 0)
+		return setup(ring, options->setup_flags, options->sq_entries,
+			options->cq_entries);
 	for (size_t i = 0; i < LADDER_STEPS && ret == -EINVAL; i++) {
 		say_lost(i);
 		ret = setup_within_memlock(ring, ladder[i].flags, options);

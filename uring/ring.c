@@ -18,6 +18,7 @@ torc__ring_open(struct torc_ring *ring, const struct torc_engine *engine,
 						  : TORC__SQ_ENTRIES,
 		.cq_entries = options->cq_entries ? options->cq_entries
 						  : TORC__CQ_ENTRIES,
+		.setup_flags = options->setup_flags,
 		.index = options->index,
 		.count = options->count,
 	};

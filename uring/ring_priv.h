@@ -27,6 +27,11 @@
 struct torc_ring_options {
 	uint32_t sq_entries; /* 0: TORC__SQ_ENTRIES */
 	uint32_t cq_entries; /* 0: TORC__CQ_ENTRIES */
+	/*
+	 * For tests and torc-doctor: exactly these IORING_SETUP_* and no step
+	 * down. 0: the best there are. Only the kernel engine looks at them.
+	 */
+	uint32_t setup_flags;
 	/* Which of how many rings of a runtime; 0 of 0: of none. */
 	uint32_t index;
 	uint32_t count;
