@@ -62,6 +62,7 @@ TEST_SH  := $(sort $(wildcard tests/*/*_test.sh))
 TESTS    := $(patsubst %.c,$(B)/%,$(TEST_C))
 SUPPORT  := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard tests/support/*.c)))
 CONTRACT := $(patsubst %.c,$(B)/%.o,$(filter-out %_test.c,$(sort $(wildcard tests/contract/*.c))))
+FAULTY   := $(filter $(B)/tests/support/faulty_%,$(SUPPORT))
 TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
 PERFS    := $(sort $(wildcard perf/*/*_perf.c))
 PATHS    := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/paths/*.c)))
@@ -73,6 +74,7 @@ shared := $(B)/lib$(NAME).so.$(VERSION)
 proxy  := $(B)/torc-proxy
 doctor := $(B)/torc-doctor
 load   := $(B)/torc-load
+faulty := $(B)/tests/tools/torc-proxy-faulty
 contract := $(B)/tests/contract/contract_test
 bench  := $(B)/perf/bench
 paths  := $(B)/perf/hot_paths
@@ -219,6 +221,10 @@ $(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
 
 # A fault_test stands in front of the allocator.
 $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
+# A denial_test stands in front of the kernel.
+$(B)/tests/faults/denial_test: $(B)/tests/faults/denial.o
+$(B)/tests/faults/denial_test: wrap := $(addprefix -Wl$(comma)--wrap=,io_uring_queue_init_params \
+	io_uring_register_ring_fd io_uring_register io_uring_enter2 torc__sys_event_open torc__sys_signals_open)
 
 # The proxy without its main(); allocations of both may fail.
 $(B)/tests/sim/proxy_sim_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
@@ -233,6 +239,13 @@ $(contract): %: %.o $(CONTRACT) $(SUPPORT) $(lib)
 $(TOOLS): $(B)/%: $(B)/%.o $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
 
+# The proxy with one engine more: TORC_ENGINE=faulty.
+$(faulty): $(PROXY_OBJS) $(FAULTY) $(lib)
+	@mkdir -p $(@D)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+tests: $(faulty)
+
 # T=core/task or T=proxy/reset picks tests by a part of their name.
 chosen = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
@@ -246,7 +259,8 @@ check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder
 		CFLAGS='-O1 -g -DTORC_CHECK=2' check
 
 # Programs that run long, with the settings that make them so.
-soak: tests ## what takes minutes: 10,000 simulated seeds
+soak: tests ## what takes minutes: 100,000 streams under faults, 10,000 simulated seeds
+	$(Q)B=$(B) tests/faults/soak.sh
 	$(Q)TORC_SIM_SEEDS=10000 TORC_SIM_SIZE=100 $(B)/tests/sim/proxy_sim_test
 
 # Strict C11 hides POSIX, which a library about sockets and signals needs.

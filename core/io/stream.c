@@ -78,9 +78,10 @@ on_closed(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 	(void)cqe_flags;
 	/*
 	 * The descriptor is gone whatever the result says (close(2)), unless
-	 * the kernel could not even begin.
+	 * the kernel could not even begin, or does not know the operation.
 	 */
-	if (res == -ECANCELED || res == -ENOMEM)
+	if (res == -ECANCELED || res == -ENOMEM || res == -EINVAL ||
+		res == -EOPNOTSUPP)
 		shard->ring.engine->close_fd(&shard->ring, s->fd);
 	torc__list_remove(&s->resource.link);
 	s->is_closed = true;
