@@ -258,6 +258,9 @@ check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder
 	$(Q)$(MAKE) B=$(B)-$* SAN=$(if $(filter asan,$*),address$(comma)undefined,thread) \
 		CFLAGS='-O1 -g -DTORC_CHECK=2' check
 
+mutants: $(B)/.deps-test ## plant each bug of tests/mutants and expect a test to fail: ARGS=op-...
+	$(Q)B=$(B) MAKE='$(MAKE)' tests/mutants/run.sh $(ARGS)
+
 # Programs that run long, with the settings that make them so.
 soak: tests ## what takes minutes: 100,000 streams under faults, 10,000 simulated seeds
 	$(Q)B=$(B) tests/faults/soak.sh
@@ -327,7 +330,7 @@ help: ## this list
 	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
-.PHONY: all lib check check-asan check-tsan soak check-headers check-install bench \
+.PHONY: all lib check check-asan check-tsan mutants soak check-headers check-install bench \
 	bench-smoke gate flame report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
 .SECONDARY:
