@@ -258,6 +258,14 @@ check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder
 	$(Q)$(MAKE) B=$(B)-$* SAN=$(if $(filter asan,$*),address$(comma)undefined,thread) \
 		CFLAGS='-O1 -g -DTORC_CHECK=2' check
 
+check-unprivileged: tests ## the same as a user without privileges, in a copy of the tree
+	$(Q)scripts/check-as-nobody $(if $(T),T=$(T))
+
+# Not what measures: the servers by hand have no other engine.
+check-forbidden: tests ## the same where a seccomp filter refuses io_uring
+	$(Q)B=$(B) $(B)/tests/tools/deny EPERM \
+		tests/run.sh $(call chosen,$(filter-out $(B)/tests/perf/% tests/perf/%,$(TESTS) $(TEST_SH)))
+
 mutants: $(B)/.deps-test ## plant each bug of tests/mutants and expect a test to fail: ARGS=op-...
 	$(Q)B=$(B) MAKE='$(MAKE)' tests/mutants/run.sh $(ARGS)
 
@@ -330,7 +338,7 @@ help: ## this list
 	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
-.PHONY: all lib check check-asan check-tsan mutants soak check-headers check-install bench \
+.PHONY: all lib check check-asan check-tsan check-unprivileged check-forbidden mutants soak check-headers check-install bench \
 	bench-smoke gate flame report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
 .SECONDARY:

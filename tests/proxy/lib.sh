@@ -64,6 +64,12 @@ need_programs()
 	done
 }
 
+# Otherwise torc goes on with epoll, and says so in a line more.
+io_uring_is_allowed()
+{
+	"$B/torc-doctor" >/dev/null 2>&1
+}
+
 # A child that has ended stays as a zombie until the shell waits for it.
 alive()
 {

@@ -12,6 +12,7 @@
 need_programs prlimit setpriv
 
 unset TORC_ENGINE
+io_uring_is_allowed || skip "io_uring is forbidden here: no ring locks memory"
 become_nobody
 start_backend echo echo
 

@@ -16,7 +16,9 @@ strace -o /dev/null true 2>/dev/null || skip "no ptrace here"
 start_backend echo echo
 
 waits=io_uring_enter
-[ "${TORC_ENGINE:-kernel}" != epoll ] || waits=epoll_wait,epoll_pwait2
+if [ "${TORC_ENGINE:-}" = epoll ] || ! io_uring_is_allowed; then
+	waits=epoll_wait,epoll_pwait2
+fi
 
 # disturbed ERRNO WHEN
 disturbed()
