@@ -61,6 +61,7 @@ static const char help[] =
 	"SIGTERM and SIGQUIT stop accepting and drain; a second one, or "
 	"SIGINT,\n"
 	"ends at once. TORC_LOG=debug|info|warn|error chooses what is logged.\n"
+	"TORC_ENGINE=kernel insists on io_uring, epoll leaves it alone.\n"
 	"\n"
 	"examples\n"
 	"  torc-proxy :8080 10.0.0.1:80 10.0.0.2:80\n"
