@@ -112,6 +112,20 @@ detail_name(const struct torc_sim_trace_entry *entry)
 	return "";
 }
 
+/* A result, or the descriptor that an operation is about. */
+static void
+print_number(const char *before, int32_t number)
+{
+	if (number >= TORC__SIM_FD_BASE)
+		fprintf(stderr, "%sdescriptor %d\n", before,
+			number - TORC__SIM_FD_BASE);
+	else if (number < 0)
+		fprintf(stderr, "%s%d %s\n", before, number,
+			strerrorname_np(-number));
+	else
+		fprintf(stderr, "%s%d\n", before, number);
+}
+
 static void
 print_entry(
 	const struct torc_sim *sim, const struct torc_sim_trace_entry *entry)
@@ -123,18 +137,22 @@ print_entry(
 	fprintf(stderr, "    %12.6f  ", at_s);
 	switch ((enum torc_sim_what)entry->what) {
 	case TORC__SIM_SUBMIT:
-		fprintf(stderr, "shard %u  #%llu %s, descriptor %d\n",
-			entry->ring, serial, name,
-			entry->res - TORC__SIM_FD_BASE);
+		fprintf(stderr, "shard %u  #%llu %s", entry->ring, serial,
+			name);
+		if (entry->res < 0)
+			fputc('\n', stderr);
+		else
+			print_number(", ", entry->res);
 		return;
 	case TORC__SIM_COMPLETE:
-		fprintf(stderr, "shard %u  #%llu %s = %d%s%s\n", entry->ring,
-			serial, name, entry->res, entry->res < 0 ? " " : "",
-			entry->res < 0 ? strerrorname_np(-entry->res) : "");
+		fprintf(stderr, "shard %u  #%llu %s", entry->ring, serial,
+			name);
+		print_number(" = ", entry->res);
 		return;
 	case TORC__SIM_CALL:
-		fprintf(stderr, "call     %s(%d) = %d\n", name,
-			(int)entry->serial - TORC__SIM_FD_BASE, entry->res);
+		fprintf(stderr, "call     %s(%d)", name,
+			(int)entry->serial - TORC__SIM_FD_BASE);
+		print_number(" = ", entry->res);
 		return;
 	case TORC__SIM_ARRIVE:
 		fprintf(stderr, "network  %s for socket #%llu, %d\n", name,

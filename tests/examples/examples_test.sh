@@ -29,6 +29,20 @@ assert_eq "what hello says" "$(sort "$tmp/hello.out")" \
 	"$(printf 'hello, ring\nhello, world')"
 pass "hello prints its two lines"
 
+# ---- simulate ----
+
+timeout 60 "$B/examples/simulate" 2>"$tmp/simulate.err" ||
+	fail "simulate finds the mistake"
+replay=$(sed -n 's/^ *\(TORC_SEED=.*\)/\1/p' "$tmp/simulate.err")
+hash=$(sed -n "s/.*its hash \([0-9a-f]*\).*/\1/p" "$tmp/simulate.err")
+[ -n "$replay" ] && [ -n "$hash" ] || fail "simulate prints how to replay it"
+# shellcheck disable=SC2086 # a list of words
+timeout 60 env $replay "$B/examples/simulate" 2>"$tmp/replayed.err" ||
+	fail "the replay fails in the same way"
+grep -q "its hash $hash" "$tmp/replayed.err" ||
+	fail "the replay of $replay has the same hash"
+pass "simulate finds its mistake, and $replay is the same run"
+
 # ---- echo ----
 
 port=$(free_port)
