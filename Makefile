@@ -272,7 +272,7 @@ mutants: $(B)/.deps-test ## plant each bug of tests/mutants and expect a test to
 # Programs that run long, with the settings that make them so.
 soak: tests ## what takes minutes: 100,000 streams under faults, 10,000 simulated seeds
 	$(Q)B=$(B) tests/faults/soak.sh
-	$(Q)TORC_SIM_SEEDS=10000 TORC_SIM_SIZE=100 $(B)/tests/sim/proxy_sim_test
+	$(Q)TORC_SIM_SEEDS=10000 TORC_SIM_SIZE=450 TORC_SIM_CASE=every_fault $(B)/tests/sim/proxy_sim_test
 
 # Strict C11 hides POSIX, which a library about sockets and signals needs.
 check-headers: $(before) ## each public header stands alone, in C11 and C++17

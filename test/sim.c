@@ -5,8 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
+#include "core/backtrace_priv.h"
 #include "core/io/stream_priv.h"
+#include "core/runtime_priv.h"
 #include "test/run_priv.h"
 #include "uring/sim_priv.h"
 
@@ -57,6 +60,15 @@ on_stop(struct torc_msg *msg)
 		torc_cancel(run.task);
 }
 
+/* No shard runs now but this one's loop. */
+static void
+print_tasks(void)
+{
+	fprintf(stderr, "  what tasks wait in:\n");
+	for (unsigned i = 0; i < torc_shard_count(); i++)
+		torc__tasks_print(torc__runtime_shard(i), STDERR_FILENO);
+}
+
 /* The main task ends, and with it all others. */
 static void
 on_stuck(enum torc_sim_stuck_kind kind)
@@ -69,6 +81,7 @@ on_stuck(enum torc_sim_stuck_kind kind)
 				: "the run takes more steps or time than it "
 				  "may");
 		torc__sim_report(40);
+		print_tasks();
 	}
 	run.stop.fn = on_stop;
 	if (run.shard != NULL)

@@ -12,6 +12,7 @@
 #include <torc/test/sim.h>
 
 #include "tests/sim/support.h"
+#include "tests/support/fake_shard.h"
 #include "tests/test.h"
 
 #define MESSAGE_BYTES 20000
@@ -227,6 +228,34 @@ a_session_that_waits_for_ever_is_a_deadlock(void **state)
 	assert_int_equal(result.size, 1);
 }
 
+static int
+never_told(void *arg)
+{
+	(void)arg;
+	return wait_for_news();
+}
+
+static int
+wait_aloud(void)
+{
+	return torc_sim_run(NULL, NULL, never_told, NULL, NULL) != -EDEADLK;
+}
+
+static void
+a_deadlock_says_where_each_task_waits(void **state)
+{
+	char text[8192];
+	const char *tasks;
+
+	(void)state;
+	assert_int_equal(run_in_child(wait_aloud, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "a deadlock"));
+	tasks = strstr(text, "shard 0, task main waits in\n");
+	assert_non_null(tasks);
+	/* From the await outwards: wait_for_news, never_told, the task. */
+	assert_non_null(strstr(tasks, "search_test"));
+}
+
 /* The run that is left fails again, in the same way, to the last event. */
 static void
 what_was_found_is_found_again(void **state)
@@ -257,6 +286,7 @@ main(void)
 		cmocka_unit_test(a_reset_that_is_taken_for_an_end_is_found),
 		cmocka_unit_test(a_session_that_lingers_is_found),
 		cmocka_unit_test(a_session_that_waits_for_ever_is_a_deadlock),
+		cmocka_unit_test(a_deadlock_says_where_each_task_waits),
 		cmocka_unit_test(what_was_found_is_found_again),
 	};
 
