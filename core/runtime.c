@@ -88,6 +88,7 @@ static int
 choose_engine(struct torc_shard_options *options, const char *name)
 {
 	const char *from = "torc_options.engine";
+	char names[64];
 
 	if (name == NULL) {
 		name = getenv("TORC_ENGINE");
@@ -101,8 +102,9 @@ choose_engine(struct torc_shard_options *options, const char *name)
 	options->engine = torc__engine_find(name);
 	if (options->engine != NULL)
 		return 0;
+	torc__engine_names(names, sizeof(names));
 	torc_log(TORC_LOG_ERROR, "%s=%s: there is no such engine; there are %s",
-		from, name, torc__engine_names());
+		from, name, names);
 	return -EINVAL;
 }
 

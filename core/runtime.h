@@ -20,7 +20,7 @@
  *           -ENOSYS: io_uring was asked for and is forbidden or missing;
  *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
  *           a ring lacks is logged in one line with its remedy.
- * Kernel    6.1; see uring/README.md.
+ * Kernel    6.1 for io_uring, see uring/README.md; epoll takes over without.
  */
 
 #include <stdbool.h>

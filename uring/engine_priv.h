@@ -92,7 +92,6 @@ struct torc_engine {
 extern const struct torc_engine torc__engine_kernel;
 /* System calls that do not block; uring/epoll.c. */
 extern const struct torc_engine torc__engine_epoll;
-
 /* A network, a clock and a kernel from one seed; uring/sim.c. */
 extern const struct torc_engine torc__engine_sim;
 
@@ -100,6 +99,6 @@ extern const struct torc_engine torc__engine_sim;
 const struct torc_engine *torc__engine_find(const char *name);
 
 /* All names, with commas between them: for whoever gave another. */
-const char *torc__engine_names(void);
+void torc__engine_names(char *text, size_t bytes);
 
 #endif /* TORC_URING_ENGINE_PRIV_H */

@@ -18,20 +18,6 @@
 #define PHASE_TIMED_OUT 102
 #define SYN_TIMEOUT_NS (127 * TORC_S)
 
-static enum torc_sim_attempt
-done(struct torc_sim_op *op, int32_t res)
-{
-	op->res = res;
-	return TORC__SIM_DONE;
-}
-
-static enum torc_sim_attempt
-blocked(struct torc_sim_op *op, struct torc_link *waits_on)
-{
-	op->waits_on = waits_on;
-	return TORC__SIM_BLOCKED;
-}
-
 static void
 give_peer(const struct torc_sim_file *file, const struct torc_sim_op *op)
 {
@@ -54,30 +40,30 @@ torc__sim_try_accept(struct torc_sim *sim, struct torc_sim_op *op)
 
 	op->is_multishot = op->sqe.ioprio & IORING_ACCEPT_MULTISHOT;
 	if (op->sqe.ioprio & ~IORING_ACCEPT_MULTISHOT || op->sqe.file_index)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (listener->kind > TORC__SIM_UDP)
-		return done(op, -ENOTSOCK);
+		return torc__sim_done(op, -ENOTSOCK);
 	if (listener->state != TORC__SIM_LISTENING)
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	/* The descriptor comes first, with or without a connection. */
 	if (sim->fds_count >= sim->config.fds_max ||
 		torc__sim_strikes(sim, TORC__SIM_EMFILE))
-		return done(op, -EMFILE);
+		return torc__sim_done(op, -EMFILE);
 	link = torc__list_pop_front(&listener->queue);
 	if (link == NULL)
-		return blocked(op, &listener->readers);
+		return torc__sim_blocked(op, &listener->readers);
 	listener->queue_count--;
 	torc__sim_wake(sim, &listener->writers);
 	file = torc__container_of(link, struct torc_sim_file, queued);
 	if (torc__sim_strikes(sim, TORC__SIM_ABORTED)) {
 		file->is_linger_reset = true;
 		torc__sim_file_put(sim, file);
-		return done(op, -ECONNABORTED);
+		return torc__sim_done(op, -ECONNABORTED);
 	}
 	fd = torc__sim_fd_open(sim, file);
 	if (fd < 0) {
 		torc__sim_file_put(sim, file);
-		return done(op, fd);
+		return torc__sim_done(op, fd);
 	}
 	give_peer(file, op);
 	sim->counts.accepted++;
@@ -101,8 +87,11 @@ meet(struct torc_sim *sim, struct torc_sim_file *client,
 	server->peer = client;
 	client->peer = server;
 	if (torc__sim_pipe_open(sim, &client->rx, client) < 0 ||
-		torc__sim_pipe_open(sim, &server->rx, server) < 0)
+		torc__sim_pipe_open(sim, &server->rx, server) < 0) {
+		client->peer = server->peer = NULL;
+		torc__sim_file_put(sim, server);
 		return NULL;
+	}
 	listener->queue_count++;
 	torc__list_push_back(&listener->queue, &server->queued);
 	torc__sim_wake(sim, &listener->readers);
@@ -116,7 +105,7 @@ later(struct torc_sim *sim, struct torc_sim_op *op, uint32_t phase,
 {
 	op->tries = phase;
 	torc__sim_event_arm(sim, &op->event, sim->now_ns + delay_ns);
-	return blocked(op, NULL);
+	return torc__sim_blocked(op, NULL);
 }
 
 static enum torc_sim_attempt
@@ -129,11 +118,11 @@ established(struct torc_sim *sim, struct torc_sim_op *op)
 		int error = file->error;
 
 		file->error = 0;
-		return done(op, error != 0 ? -error : -ECONNRESET);
+		return torc__sim_done(op, error != 0 ? -error : -ECONNRESET);
 	}
 	file->state = TORC__SIM_CONNECTED;
 	torc__sim_wake(sim, &file->pollers);
-	return done(op, 0);
+	return torc__sim_done(op, 0);
 }
 
 static enum torc_sim_attempt
@@ -150,7 +139,7 @@ send_syn(struct torc_sim *sim, struct torc_sim_op *op)
 		return later(sim, op, PHASE_REFUSED, latency_ns);
 	if (listener->queue_count <= listener->backlog) {
 		if (meet(sim, file, listener) == NULL)
-			return done(op, -ENOMEM);
+			return torc__sim_done(op, -ENOMEM);
 		return later(sim, op, PHASE_ESTABLISHED, latency_ns);
 	}
 	if (op->tries >= SYN_TRIES)
@@ -174,10 +163,10 @@ connect_tcp(struct torc_sim *sim, struct torc_sim_op *op)
 		return established(sim, op);
 	case PHASE_REFUSED:
 		op->file->state = TORC__SIM_NEW;
-		return done(op, -ECONNREFUSED);
+		return torc__sim_done(op, -ECONNREFUSED);
 	case PHASE_TIMED_OUT:
 		op->file->state = TORC__SIM_NEW;
-		return done(op, -ETIMEDOUT);
+		return torc__sim_done(op, -ETIMEDOUT);
 	}
 	return send_syn(sim, op);
 }
@@ -192,13 +181,13 @@ connect_unix(struct torc_sim *sim, struct torc_sim_op *op)
 		(const struct sockaddr *)&file->remote.at, file->remote.len,
 		&error);
 	if (listener == NULL)
-		return done(op, error);
+		return torc__sim_done(op, error);
 	if (listener->state != TORC__SIM_LISTENING)
-		return done(op, -ECONNREFUSED);
+		return torc__sim_done(op, -ECONNREFUSED);
 	if (listener->queue_count > listener->backlog)
-		return blocked(op, &listener->writers);
+		return torc__sim_blocked(op, &listener->writers);
 	if (meet(sim, file, listener) == NULL)
-		return done(op, -ENOMEM);
+		return torc__sim_done(op, -ENOMEM);
 	return established(sim, op);
 }
 
@@ -210,21 +199,21 @@ torc__sim_try_connect(struct torc_sim *sim, struct torc_sim_op *op)
 	uint64_t len = op->sqe.off;
 
 	if (file->kind > TORC__SIM_UDP)
-		return done(op, -ENOTSOCK);
+		return torc__sim_done(op, -ENOTSOCK);
 	if (file->kind == TORC__SIM_UDP)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->tries == 0) {
 		if (file->state == TORC__SIM_CONNECTED)
-			return done(op, -EISCONN);
+			return torc__sim_done(op, -EISCONN);
 		if (file->state == TORC__SIM_CONNECTING)
-			return done(op, -EALREADY);
+			return torc__sim_done(op, -EALREADY);
 		if (len < sizeof(sa_family_t) || len > sizeof(file->remote.at))
-			return done(op, -EINVAL);
+			return torc__sim_done(op, -EINVAL);
 		memset(&file->remote, 0, sizeof(file->remote));
 		memcpy(&file->remote.at, to, len);
 		file->remote.len = (socklen_t)len;
 		if (file->remote.at.ss_family != file->family)
-			return done(op, -EAFNOSUPPORT);
+			return torc__sim_done(op, -EAFNOSUPPORT);
 		torc__sim_name_choose(sim, file, file->family);
 	}
 	return file->kind == TORC__SIM_UNIX ? connect_unix(sim, op)

@@ -14,13 +14,6 @@
 #define DATAGRAM_MAX 65507
 #define SHUFFLE_MAX_NS (5 * TORC_MS)
 
-static enum torc_sim_attempt
-done(struct torc_sim_op *op, int32_t res)
-{
-	op->res = res;
-	return TORC__SIM_DONE;
-}
-
 static void
 on_arrival(struct torc_sim *sim, struct torc_sim_event *event)
 {
@@ -80,17 +73,17 @@ send_datagram(
 	for (size_t i = 0; i < msg->msg_iovlen; i++)
 		bytes += msg->msg_iov[i].iov_len;
 	if (bytes > DATAGRAM_MAX)
-		return done(op, -EMSGSIZE);
+		return torc__sim_done(op, -EMSGSIZE);
 	if (msg->msg_name == NULL)
-		return done(op, -EDESTADDRREQ);
+		return torc__sim_done(op, -EDESTADDRREQ);
 	if (msg->msg_namelen > sizeof(datagram->to.at))
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	torc__sim_name_choose(sim, op->file, op->file->family);
 	if (torc__sim_strikes(sim, TORC__SIM_LOSS))
-		return done(op, (int32_t)bytes);
+		return torc__sim_done(op, (int32_t)bytes);
 	datagram = calloc(1, sizeof(*datagram) + bytes);
 	if (datagram == NULL)
-		return done(op, -ENOMEM);
+		return torc__sim_done(op, -ENOMEM);
 	datagram->arrival.fn = on_arrival;
 	datagram->from = op->file->local;
 	memcpy(&datagram->to.at, msg->msg_name, msg->msg_namelen);
@@ -100,7 +93,7 @@ send_datagram(
 	torc__list_push_back(&sim->flying, &datagram->link);
 	torc__sim_event_arm(
 		sim, &datagram->arrival, sim->now_ns + travel_ns(sim));
-	return done(op, (int32_t)bytes);
+	return torc__sim_done(op, (int32_t)bytes);
 }
 
 enum torc_sim_attempt
@@ -110,9 +103,9 @@ torc__sim_try_sendmsg(struct torc_sim *sim, struct torc_sim_op *op)
 
 	if (op->sqe.ioprio != 0 || op->sqe.flags & IOSQE_BUFFER_SELECT ||
 		msg->msg_controllen != 0)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->file->kind > TORC__SIM_UDP)
-		return done(op, -ENOTSOCK);
+		return torc__sim_done(op, -ENOTSOCK);
 	if (op->file->kind == TORC__SIM_UDP)
 		return send_datagram(sim, op, msg);
 	return torc__sim_send_vector(sim, op, msg);
@@ -157,13 +150,13 @@ torc__sim_try_recvmsg(struct torc_sim *sim, struct torc_sim_op *op)
 	op->is_multishot = op->sqe.ioprio & IORING_RECV_MULTISHOT;
 	if (!op->is_multishot || !(op->sqe.flags & IOSQE_BUFFER_SELECT) ||
 		file->kind != TORC__SIM_UDP)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (torc__soft_next_buffer(ring, op->sqe.buf_group, &buffer) < 0 ||
 		torc__sim_strikes(sim, TORC__SIM_NO_BUFS))
-		return done(op, -ENOBUFS);
+		return torc__sim_done(op, -ENOBUFS);
 	if (buffer.bytes < sizeof(struct io_uring_recvmsg_out) +
 				   room->msg_namelen + room->msg_controllen)
-		return done(op, -EFAULT);
+		return torc__sim_done(op, -EFAULT);
 	link = torc__list_pop_front(&file->datagrams);
 	if (link == NULL) {
 		op->waits_on = &file->readers;

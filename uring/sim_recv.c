@@ -12,20 +12,6 @@
 
 #define MSG_KNOWN (MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT | MSG_TRUNC)
 
-static enum torc_sim_attempt
-done(struct torc_sim_op *op, int32_t res)
-{
-	op->res = res;
-	return TORC__SIM_DONE;
-}
-
-static enum torc_sim_attempt
-blocked(struct torc_sim_op *op, struct torc_link *waits_on)
-{
-	op->waits_on = waits_on;
-	return TORC__SIM_BLOCKED;
-}
-
 /* Nothing is there: the error, once, an end, or wait. */
 static enum torc_sim_attempt
 recv_nothing(struct torc_sim_op *op)
@@ -36,21 +22,21 @@ recv_nothing(struct torc_sim_op *op)
 
 	/* TCP says the end again before it looks for an error. */
 	if (is_end && file->kind == TORC__SIM_TCP)
-		return done(op, (int32_t)op->done_bytes);
+		return torc__sim_done(op, (int32_t)op->done_bytes);
 	if (file->error != 0 && op->done_bytes == 0) {
 		int error = file->error;
 
 		file->error = 0;
-		return done(op, -error);
+		return torc__sim_done(op, -error);
 	}
 	if (is_end || file->is_read_shut || file->state == TORC__SIM_DEAD)
-		return done(op, (int32_t)op->done_bytes);
+		return torc__sim_done(op, (int32_t)op->done_bytes);
 	if (file->state != TORC__SIM_CONNECTED)
-		return done(op, -ENOTCONN);
+		return torc__sim_done(op, -ENOTCONN);
 	if (op->sqe.msg_flags & MSG_DONTWAIT)
-		return done(op,
+		return torc__sim_done(op,
 			op->done_bytes > 0 ? (int32_t)op->done_bytes : -EAGAIN);
-	return blocked(op, &file->readers);
+	return torc__sim_blocked(op, &file->readers);
 }
 
 static uint32_t
@@ -75,7 +61,7 @@ recv_selected(struct torc_sim *sim, struct torc_sim_op *op)
 	/* It is chosen before anything is received: none, and it ends. */
 	if (torc__soft_next_buffer(ring, op->sqe.buf_group, &buffer) < 0 ||
 		torc__sim_strikes(sim, TORC__SIM_NO_BUFS))
-		return done(op, -ENOBUFS);
+		return torc__sim_done(op, -ENOBUFS);
 	if (op->sqe.len != 0 && op->sqe.len < buffer.bytes)
 		buffer.bytes = op->sqe.len;
 	if (op->is_capped && op->cap_bytes < buffer.bytes)
@@ -102,7 +88,7 @@ recv_plain(struct torc_sim *sim, struct torc_sim_op *op)
 	uint32_t max = op->sqe.len - op->done_bytes, bytes;
 
 	if (op->sqe.len == 0)
-		return done(op, 0);
+		return torc__sim_done(op, 0);
 	bytes = recv_bytes(sim, file, max);
 	if (bytes == 0)
 		return recv_nothing(op);
@@ -112,7 +98,7 @@ recv_plain(struct torc_sim *sim, struct torc_sim_op *op)
 	/* Short by choice of the adversary: then it is short. */
 	if (is_all && bytes < max && file->rx.arrived == file->rx.head)
 		return recv_nothing(op);
-	return done(op, (int32_t)op->done_bytes);
+	return torc__sim_done(op, (int32_t)op->done_bytes);
 }
 
 static bool
@@ -129,17 +115,17 @@ torc__sim_try_recv(struct torc_sim *sim, struct torc_sim_op *op)
 	bool is_selected = op->sqe.flags & IOSQE_BUFFER_SELECT;
 
 	if (!is_recv_known(op))
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (file->kind > TORC__SIM_UDP)
-		return done(op, -ENOTSOCK);
+		return torc__sim_done(op, -ENOTSOCK);
 	if (file->kind == TORC__SIM_UDP)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	op->is_multishot = op->sqe.ioprio & IORING_RECV_MULTISHOT;
 	if (op->is_multishot &&
 		(!is_selected || op->sqe.msg_flags & MSG_WAITALL))
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	if (op->sqe.optlen != 0 && (sim->is_cap_refused || !op->is_multishot))
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	if (op->sqe.optlen != 0 && !op->is_capped) {
 		op->is_capped = true;
 		op->cap_bytes = op->sqe.optlen;
@@ -156,12 +142,12 @@ torc__sim_try_poll(struct torc_sim *sim, struct torc_sim_op *op)
 	(void)sim;
 	op->is_multishot = op->sqe.len & IORING_POLL_ADD_MULTI;
 	if (op->sqe.len & ~IORING_POLL_ADD_MULTI)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	/* A multishot shows a state once, and again when something changed. */
 	mask = op->is_polled ? 0 : torc__sim_file_poll(op->file) & wanted;
 	op->is_polled = true;
 	if (mask == 0)
-		return blocked(op, &op->file->pollers);
+		return torc__sim_blocked(op, &op->file->pollers);
 	op->res = (int32_t)mask;
 	return op->is_multishot ? TORC__SIM_MORE : TORC__SIM_DONE;
 }
@@ -185,13 +171,13 @@ read_signal(struct torc_sim_op *op)
 	int signo;
 
 	if (op->sqe.len < sizeof(info))
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	signo = take_signal(op->file);
 	if (signo == 0)
-		return blocked(op, &op->file->readers);
+		return torc__sim_blocked(op, &op->file->readers);
 	info.ssi_signo = (uint32_t)signo;
 	memcpy((void *)(uintptr_t)op->sqe.addr, &info, sizeof(info));
-	return done(op, sizeof(info));
+	return torc__sim_done(op, sizeof(info));
 }
 
 enum torc_sim_attempt
@@ -201,15 +187,15 @@ torc__sim_try_read(struct torc_sim *sim, struct torc_sim_op *op)
 
 	(void)sim;
 	if (op->sqe.flags & IOSQE_BUFFER_SELECT || file->kind < TORC__SIM_EVENT)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (file->kind == TORC__SIM_SIGNALS)
 		return read_signal(op);
 	if (op->sqe.len < sizeof(file->count))
-		return done(op, -EINVAL);
+		return torc__sim_done(op, -EINVAL);
 	if (file->count == 0)
-		return blocked(op, &file->readers);
+		return torc__sim_blocked(op, &file->readers);
 	memcpy((void *)(uintptr_t)op->sqe.addr, &file->count,
 		sizeof(file->count));
 	file->count = 0;
-	return done(op, sizeof(file->count));
+	return torc__sim_done(op, sizeof(file->count));
 }

@@ -9,20 +9,6 @@
 #define MSG_KNOWN (MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT)
 
 static enum torc_sim_attempt
-done(struct torc_sim_op *op, int32_t res)
-{
-	op->res = res;
-	return TORC__SIM_DONE;
-}
-
-static enum torc_sim_attempt
-blocked(struct torc_sim_op *op, struct torc_link *waits_on)
-{
-	op->waits_on = waits_on;
-	return TORC__SIM_BLOCKED;
-}
-
-static enum torc_sim_attempt
 send_failed(struct torc_sim *sim, struct torc_sim_op *op)
 {
 	struct torc_sim_file *file = op->file;
@@ -35,12 +21,12 @@ send_failed(struct torc_sim *sim, struct torc_sim_op *op)
 	if (op->done_bytes > 0) {
 		if (torc__sim_strikes(sim, TORC__SIM_SWALLOW))
 			file->error = 0;
-		return done(op, (int32_t)op->done_bytes);
+		return torc__sim_done(op, (int32_t)op->done_bytes);
 	}
 	if (file->kind == TORC__SIM_UNIX || error == 0)
-		return done(op, -EPIPE);
+		return torc__sim_done(op, -EPIPE);
 	file->error = 0;
-	return done(op, -error);
+	return torc__sim_done(op, -error);
 }
 
 /* Into the air: nobody is there, and says so. */
@@ -135,7 +121,7 @@ send_stream(struct torc_sim *sim, struct torc_sim_op *op,
 	for (size_t i = 0; i < count; i++)
 		total += pieces[i].iov_len;
 	if (file->state == TORC__SIM_NEW || file->state == TORC__SIM_CONNECTING)
-		return done(
+		return torc__sim_done(
 			op, file->kind == TORC__SIM_UNIX ? -ENOTCONN : -EPIPE);
 	if (!can_send(file))
 		return send_failed(sim, op);
@@ -147,11 +133,11 @@ send_stream(struct torc_sim *sim, struct torc_sim_op *op,
 		max = 1 + torc__sim_draw_below(sim, max - 1);
 	send_pieces(sim, op, pieces, count, max);
 	if (op->done_bytes == total || (op->done_bytes > 0 && !is_all))
-		return done(op, (int32_t)op->done_bytes);
+		return torc__sim_done(op, (int32_t)op->done_bytes);
 	if (op->sqe.msg_flags & MSG_DONTWAIT)
-		return done(op,
+		return torc__sim_done(op,
 			op->done_bytes > 0 ? (int32_t)op->done_bytes : -EAGAIN);
-	return blocked(op, &file->writers);
+	return torc__sim_blocked(op, &file->writers);
 }
 
 enum torc_sim_attempt
@@ -161,11 +147,11 @@ torc__sim_try_send(struct torc_sim *sim, struct torc_sim_op *op)
 
 	if (op->sqe.msg_flags & ~(uint32_t)MSG_KNOWN || op->sqe.ioprio != 0 ||
 		op->sqe.flags & IOSQE_BUFFER_SELECT || op->sqe.addr2 != 0)
-		return done(op, -EOPNOTSUPP);
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->file->kind > TORC__SIM_UDP)
-		return done(op, -ENOTSOCK);
+		return torc__sim_done(op, -ENOTSOCK);
 	if (op->file->kind == TORC__SIM_UDP)
-		return done(op, -EDESTADDRREQ);
+		return torc__sim_done(op, -EDESTADDRREQ);
 	return send_stream(sim, op, &piece, 1);
 }
 

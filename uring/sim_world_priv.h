@@ -288,6 +288,21 @@ struct torc_sim_op {
 	bool is_polled;   /* a poll that has looked once */
 };
 
+static inline enum torc_sim_attempt
+torc__sim_done(struct torc_sim_op *op, int32_t res)
+{
+	op->res = res;
+	return TORC__SIM_DONE;
+}
+
+/* Until these waiters are woken; NULL: until its own event. */
+static inline enum torc_sim_attempt
+torc__sim_blocked(struct torc_sim_op *op, struct torc_link *waits_on)
+{
+	op->waits_on = waits_on;
+	return TORC__SIM_BLOCKED;
+}
+
 /* Carries out an opcode, as far as it goes now. */
 typedef enum torc_sim_attempt torc_sim_try_fn(
 	struct torc_sim *sim, struct torc_sim_op *op);
