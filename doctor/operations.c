@@ -1,11 +1,16 @@
 /* SPDX-License-Identifier: MIT */
 /* What a list of opcodes does not tell: each thing is done once. */
 #include <errno.h>
+#include <fcntl.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <string.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include "doctor/probes.h"
@@ -256,6 +261,127 @@ skips_completions(struct bench *b)
 	return next(b, &cqe) && cqe.user_data == 2;
 }
 
+/* ---- files, pipes and children ---- */
+
+/* What one SQE gives; the caller has filled it. */
+static int
+result_of(struct bench *b)
+{
+	struct torc_cqe cqe;
+
+	return next(b, &cqe) ? cqe.res : -ETIME;
+}
+
+static bool
+reads_files(struct bench *b)
+{
+	struct statx stat;
+	char magic[4] = "";
+	int fd, ret;
+
+	io_uring_prep_openat(new_sqe(b), AT_FDCWD, "/proc/self/exe",
+		O_RDONLY | O_CLOEXEC, 0);
+	fd = result_of(b);
+	if (fd < 0)
+		return false;
+	io_uring_prep_read(new_sqe(b), fd, magic, sizeof(magic), 0);
+	ret = result_of(b);
+	io_uring_prep_statx(
+		new_sqe(b), fd, "", AT_EMPTY_PATH, STATX_BASIC_STATS, &stat);
+	if (result_of(b) < 0 || stat.stx_size < sizeof(magic))
+		ret = -EIO;
+	close(fd);
+	return ret == sizeof(magic) && memcmp(magic, "\177ELF", 4) == 0;
+}
+
+static bool
+writes_files(struct bench *b)
+{
+	struct iovec pieces[2] = { { bufs[0], 3 }, { bufs[1], 5 } };
+	int fd = memfd_create("torc-doctor", MFD_CLOEXEC);
+	bool is_there;
+
+	if (fd < 0)
+		return false;
+	io_uring_prep_writev(new_sqe(b), fd, pieces, 2, 0);
+	is_there = result_of(b) == 8;
+	io_uring_prep_readv(new_sqe(b), fd, pieces, 2, 1);
+	is_there = is_there && result_of(b) == 7;
+	io_uring_prep_fsync(new_sqe(b), fd, IORING_FSYNC_DATASYNC);
+	is_there = is_there && result_of(b) == 0;
+	close(fd);
+	return is_there;
+}
+
+/* One that it lacks is -EINVAL; these change nothing. */
+static bool
+changes_names(struct bench *b)
+{
+	static const char none[] = "/nonexistent-torc-doctor/file";
+	int made, removed, renamed;
+
+	io_uring_prep_mkdirat(new_sqe(b), AT_FDCWD, "/", 0700);
+	made = result_of(b);
+	io_uring_prep_unlinkat(new_sqe(b), AT_FDCWD, none, 0);
+	removed = result_of(b);
+	io_uring_prep_renameat(new_sqe(b), AT_FDCWD, none, AT_FDCWD, none, 0);
+	renamed = result_of(b);
+	return made == -EEXIST && removed == -ENOENT && renamed == -ENOENT;
+}
+
+static bool
+cuts_files(struct bench *b)
+{
+	int fd = memfd_create("torc-doctor", MFD_CLOEXEC), ret = -errno;
+
+	if (fd < 0)
+		return false;
+	io_uring_prep_ftruncate(new_sqe(b), fd, 1);
+	ret = result_of(b);
+	close(fd);
+	return ret == 0;
+}
+
+static bool
+uses_pipes(struct bench *b)
+{
+	bool is_there = false;
+	int fds[2];
+
+	if (pipe2(fds, O_CLOEXEC) < 0)
+		return false;
+	io_uring_prep_write(new_sqe(b), fds[1], "x", 1, (uint64_t)-1);
+	if (result_of(b) == 1) {
+		io_uring_prep_read(
+			new_sqe(b), fds[0], bufs[0], 8, (uint64_t)-1);
+		is_there = result_of(b) == 1;
+	}
+	close(fds[0]);
+	close(fds[1]);
+	return is_there;
+}
+
+static bool
+hears_of_children(struct bench *b)
+{
+	pid_t pid = fork();
+	bool is_there = false;
+	int fd;
+
+	if (pid == 0)
+		_exit(0);
+	if (pid < 0)
+		return false;
+	fd = (int)syscall(SYS_pidfd_open, pid, 0);
+	if (fd >= 0) {
+		io_uring_prep_poll_add(new_sqe(b), fd, POLLIN);
+		is_there = result_of(b) > 0;
+		close(fd);
+	}
+	waitpid(pid, NULL, 0);
+	return is_there;
+}
+
 /* ---- what it could use one day ---- */
 
 static bool
@@ -307,6 +433,7 @@ has_fixed_files(struct bench *b)
 #define EPOLL_INSTEAD \
 	"the epoll engine: a system call for each receive and send"
 #define NOT_USED "nothing: torc does not use it"
+#define EPOLL_THREADS "the epoll engine: threads for files"
 
 static const struct {
 	const char *name;
@@ -330,9 +457,19 @@ static const struct {
 	{ "cancel by user_data", cancels_by_name, EPOLL_INSTEAD, "Linux 5.5" },
 	{ "CQE_SKIP_SUCCESS", skips_completions,
 		"a completion more for each cancel", "Linux 5.17" },
+	{ "open, read, stat files", reads_files, EPOLL_THREADS, "Linux 5.6" },
+	{ "write, sync files", writes_files, EPOLL_THREADS, "Linux 5.6" },
+	{ "rename, unlink, mkdir", changes_names, EPOLL_THREADS, "Linux 5.15" },
+	{ "truncate files", cuts_files, "ftruncate(2) on a thread",
+		"Linux 6.9" },
+	{ "fixed buffers", has_fixed_buffers,
+		"file reads and writes name their memory each time",
+		"Linux 5.1" },
+	{ "read and write pipes", uses_pipes, EPOLL_INSTEAD, "Linux 5.6" },
+	{ "ends of children", hears_of_children, "torc_process_spawn() fails",
+		"Linux 5.3" },
 	{ "zero-copy send", sends_without_a_copy, NOT_USED, "Linux 6.0" },
 	{ "messages between rings", rings_other_rings, NOT_USED, "Linux 5.18" },
-	{ "fixed buffers", has_fixed_buffers, NOT_USED, "Linux 5.1" },
 	{ "fixed files", has_fixed_files, NOT_USED, "Linux 5.19" },
 };
 

@@ -18,8 +18,10 @@
 
 _Static_assert(TORC_SIM_ALL == (UINT64_C(1) << TORC__SIM_FAULT_COUNT) - 1,
 	"each fault of the engine has its bit");
-_Static_assert(TORC_SIM_RESET == UINT64_C(1) << TORC__SIM_RESET &&
-		       TORC_SIM_SWITCH == UINT64_C(1) << TORC__SIM_SWITCH,
+_Static_assert(
+	TORC_SIM_RESET == UINT64_C(1) << TORC__SIM_RESET &&
+		TORC_SIM_SWITCH == UINT64_C(1) << TORC__SIM_SWITCH &&
+		TORC_SIM_DISK_ERROR == UINT64_C(1) << TORC__SIM_DISK_ERROR,
 	"in the same order");
 
 /* The run that is on: there is one world in a process. */
@@ -44,8 +46,8 @@ rate_of(enum torc_sim_fault_kind kind, uint32_t permille)
 	if (kind == TORC__SIM_SLOW || kind == TORC__SIM_CQ_SMALL ||
 		kind == TORC__SIM_NO_CAP)
 		rate *= 10;
-	/* Else no connection lives for long. */
-	if (kind == TORC__SIM_RESET)
+	/* Else no connection lives for long, and no file is ever whole. */
+	if (kind == TORC__SIM_RESET || kind == TORC__SIM_DISK_ERROR)
 		rate /= 4;
 	if (rate > TORC__SIM_ALWAYS / 2)
 		rate = TORC__SIM_ALWAYS / 2;
@@ -115,6 +117,7 @@ config_of(const struct torc_sim_options *options)
 		.sndbuf_bytes = options->sndbuf_bytes,
 		.rcvbuf_bytes = options->rcvbuf_bytes,
 		.fds_max = options->fds_max,
+		.disk_bytes = options->disk_bytes,
 		.steps_max =
 			options->steps_max ? options->steps_max : STEPS_MAX,
 		.time_max_ns = options->time_max_ns,

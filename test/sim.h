@@ -27,10 +27,13 @@
  * Deadlock  When tasks wait and nothing will ever happen again, what waits
  *           is printed and the main task is cancelled: the run fails instead
  *           of hanging.
- * Limits    Sockets, timers, signals and shards are simulated. A thread of the
- *           program's own, a file, or torc_clock_ns() is real, and then a seed
- *           no longer decides; shards that wait for such a thread only are
- *           taken for a deadlock. Deadlines are spans, so they are virtual.
+ * Disk      Empty but for /tmp when a run begins, gone when it ends; without
+ *           links, owners and permissions. Relative paths begin at "/".
+ * Limits    Sockets, timers, signals, files, pipes and shards are simulated;
+ *           processes and terminals do not exist. A thread of the program's
+ *           own or torc_clock_ns() is real, and then a seed no longer decides;
+ *           shards that wait for such a thread only are taken for a deadlock.
+ *           torc_now_ns(), and with it every sleep and deadline, is virtual.
  * Lifetime  One run at a time in a process.
  * Shard     torc_sim_run() and torc_sim_search(): outside a shard. The rest:
  *           a task of the run.
@@ -76,11 +79,14 @@ extern "C" {
 /* Slow connections with tiny buffers, and shards that take turns. */
 #define TORC_SIM_SLOW (UINT64_C(1) << 21)
 #define TORC_SIM_SWITCH (UINT64_C(1) << 22)
+/* What a disk may do: -EIO. */
+#define TORC_SIM_DISK_ERROR (UINT64_C(1) << 23)
 
-#define TORC_SIM_ALL ((UINT64_C(1) << 23) - 1)
-#define TORC_SIM_ERRORS                                          \
-	(TORC_SIM_RESET | TORC_SIM_REFUSE | TORC_SIM_BLACKHOLE | \
-		TORC_SIM_ABORTED | TORC_SIM_LOSS | TORC_SIM_SHUFFLE)
+#define TORC_SIM_ALL ((UINT64_C(1) << 24) - 1)
+#define TORC_SIM_ERRORS                                               \
+	(TORC_SIM_RESET | TORC_SIM_REFUSE | TORC_SIM_BLACKHOLE |      \
+		TORC_SIM_ABORTED | TORC_SIM_LOSS | TORC_SIM_SHUFFLE | \
+		TORC_SIM_DISK_ERROR)
 /* All that a correct program hides, EMFILE for a connect excepted. */
 #define TORC_SIM_HIDDEN (TORC_SIM_ALL & ~(TORC_SIM_ERRORS | TORC_SIM_EMFILE))
 
@@ -96,6 +102,7 @@ struct torc_sim_options {
 	uint32_t sndbuf_bytes;   /* 0: 64 KiB */
 	uint32_t rcvbuf_bytes;   /* 0: 64 KiB */
 	uint32_t fds_max;        /* 0: 65536 */
+	uint64_t disk_bytes;     /* then -ENOSPC; 0: 64 MiB */
 	uint64_t steps_max;      /* events and enters; 0: 20 million */
 	uint64_t time_max_ns;    /* virtual; 0: 30 days */
 	bool is_quiet;           /* print nothing */

@@ -27,6 +27,8 @@ struct torc_engine {
 	const char *name;
 	/* The CQ shows nothing new outside of an enter: looking is no use. */
 	bool is_blind;
+	/* Time, files and other ends exist inside the engine only. */
+	bool is_simulated;
 
 	/* Map the queues and fill ring->uring; close gives them back. */
 	int (*open)(struct torc_ring *, const struct torc_ring_options *);
@@ -55,6 +57,16 @@ struct torc_engine {
 
 	/* The calls around a socket that are not worth an SQE. */
 	int (*socket)(struct torc_ring *, int domain, int type, int protocol);
+	/* Two sockets connected to each other; AF_UNIX. */
+	int (*socketpair)(struct torc_ring *, int type, int fds[2]);
+	/* fds[0] is read from, fds[1] written to. */
+	int (*pipe)(struct torc_ring *, int fds[2]);
+	/*
+	 * The next names of an open directory, as getdents64(2) gives them:
+	 * bytes, or 0 after the last. As slow as a disk. Any thread; the
+	 * simulation's own.
+	 */
+	int (*read_dir)(struct torc_ring *, int fd, void *buf, size_t bytes);
 	int (*bind)(
 		struct torc_ring *, int fd, const struct sockaddr *, socklen_t);
 	int (*listen)(struct torc_ring *, int fd, int backlog);

@@ -49,6 +49,7 @@ epoll_explain(int error, char *text, size_t bytes)
 static void
 free_engine(struct torc_epoll *epoll)
 {
+	torc__epoll_work_close(epoll);
 	torc__epoll_mail_close(epoll);
 	torc__epoll_files_close(epoll);
 	torc__epoll_ops_close(epoll);
@@ -67,7 +68,10 @@ open_engine(struct torc_epoll *epoll)
 	epoll->fd = epoll_create1(EPOLL_CLOEXEC);
 	if (epoll->fd < 0)
 		return -errno;
-	return torc__epoll_mail_open(epoll);
+	ret = torc__epoll_mail_open(epoll);
+	if (ret == 0)
+		torc__epoll_work_open(epoll);
+	return ret;
 }
 
 static int
@@ -84,6 +88,7 @@ epoll_open(struct torc_ring *ring, const struct torc_ring_options *options)
 	torc__list_init(&epoll->slabs);
 	torc__list_init(&epoll->later);
 	torc__list_init(&epoll->timed);
+	torc__list_init(&epoll->mail.worked);
 	ret = open_engine(epoll);
 	if (ret == 0)
 		ret = torc__soft_open(ring, options, epoll);
@@ -255,6 +260,9 @@ const struct torc_engine torc__engine_epoll = {
 	.now_ns = epoll_now_ns,
 	.explain = epoll_explain,
 	.socket = torc__sys_socket,
+	.socketpair = torc__sys_socketpair,
+	.pipe = torc__sys_pipe,
+	.read_dir = torc__sys_read_dir,
 	.bind = torc__sys_bind,
 	.listen = torc__sys_listen,
 	.shutdown = torc__sys_shutdown,

@@ -182,13 +182,15 @@ torc__epoll_file_leave(struct torc_epoll *epoll, struct torc_epoll_op *op)
 	}
 }
 
+/* What a worker has ends when the worker is done. */
 static void
 abandon(struct torc_ring *ring, struct torc_epoll_op *op)
 {
 	while (op != NULL) {
 		struct torc_epoll_op *next = op->file_next;
 
-		torc__epoll_op_finish(ring, op, -ECANCELED);
+		if (!op->is_worked)
+			torc__epoll_op_finish(ring, op, -ECANCELED);
 		op = next;
 	}
 }
@@ -207,7 +209,7 @@ abandon_others(struct torc_ring *ring, struct torc_epoll_op *op)
 	while (first != NULL) {
 		struct torc_epoll_op *next = first->file_next;
 
-		if (first != op)
+		if (first != op && !first->is_worked)
 			torc__epoll_op_finish(ring, first, -ECANCELED);
 		first = next;
 	}
@@ -215,15 +217,22 @@ abandon_others(struct torc_ring *ring, struct torc_epoll_op *op)
 }
 
 /* Where no call may wait, neither does an op. */
-static bool
-is_nonblocking(const struct torc_epoll_op *op)
+static int
+may_wait(const struct torc_epoll_op *op)
 {
-	int flags;
+	const struct torc_epoll_opcode *opcode = op->opcode;
+	int flags, mode;
 
-	if (op->opcode->is_patient)
-		return false;
+	if (opcode->is_patient)
+		return 0;
 	flags = fcntl(op->sqe.fd, F_GETFL);
-	return flags >= 0 && (flags & O_NONBLOCK) != 0;
+	if (flags < 0)
+		return -errno;
+	mode = flags & O_ACCMODE;
+	if ((opcode->is_reading && mode == O_WRONLY) ||
+		(opcode->is_writing && mode == O_RDONLY))
+		return -EBADF;
+	return flags & O_NONBLOCK ? -EAGAIN : 0;
 }
 
 int
@@ -233,11 +242,10 @@ torc__epoll_file_wait(struct torc_ring *ring, struct torc_epoll_op *op)
 	int fd = op->sqe.fd;
 	struct torc_epoll_file *file;
 	uint32_t generation, others;
-	int ret;
+	int ret = may_wait(op);
 
-	if (is_nonblocking(op))
-		return -EAGAIN;
-	ret = torc__epoll_file_join(epoll, op);
+	if (ret == 0)
+		ret = torc__epoll_file_join(epoll, op);
 	if (ret < 0)
 		return ret;
 	file = &epoll->files[fd];
@@ -325,12 +333,29 @@ adopt(struct torc_ring *ring, int fd)
 	return watch(epoll, copy, wanted(file));
 }
 
+static bool
+is_worked_on(const struct torc_epoll_file *file)
+{
+	const struct torc_epoll_op *op = file->first;
+
+	while (op != NULL && !op->is_worked)
+		op = op->file_next;
+	return op != NULL;
+}
+
 int
 torc__epoll_file_close(struct torc_ring *ring, int fd)
 {
 	struct torc_epoll *epoll = torc__epoll_of(ring);
 	struct torc_epoll_file *file = lookup(epoll, fd);
 
+	if (file != NULL && file->is_adopted)
+		return -EBADF;
+	if (file != NULL && is_worked_on(file)) {
+		/* A worker uses the number: it is closed with the last op. */
+		file->is_adopted = true;
+		return 0;
+	}
 	if (file != NULL && file->first != NULL) {
 		struct torc_epoll_op *first = file->first;
 

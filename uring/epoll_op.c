@@ -224,8 +224,25 @@ wait_for_file(struct torc_ring *ring, struct torc_epoll_op *op)
 		return ret;
 	/* A file without events, or one that must not be waited for. */
 	op->is_last = true;
+	op->is_mute = ret == -EPERM;
 	ret = op->opcode->try(ring, op);
 	return ret == TORC__EPOLL_WAIT ? -EAGAIN : ret;
+}
+
+/* Its file keeps it, so that a close of the descriptor waits for it. */
+static void
+have_worked(struct torc_ring *ring, struct torc_epoll_op *op)
+{
+	struct torc_epoll *epoll = torc__epoll_of(ring);
+	int ret = torc__epoll_file_join(epoll, op);
+
+	if (ret == 0) {
+		keep(epoll, op);
+		op->is_armed = false;
+		ret = torc__epoll_work_start(epoll, op);
+	}
+	if (ret < 0)
+		torc__epoll_op_finish(ring, op, ret);
 }
 
 void
@@ -239,6 +256,9 @@ torc__epoll_op_run(struct torc_ring *ring, struct torc_epoll_op *op)
 	switch (res) {
 	case TORC__EPOLL_WAIT:
 		keep(epoll, op);
+		return;
+	case TORC__EPOLL_WORK:
+		have_worked(ring, op);
 		return;
 	case TORC__EPOLL_LATER:
 	case TORC__EPOLL_PAUSE:
@@ -295,7 +315,8 @@ check(struct torc_epoll_op *op)
 		say_unsupported(op->sqe.opcode);
 		return -EOPNOTSUPP;
 	}
-	if (op->sqe.flags & ~(op->opcode->flags | IOSQE_CQE_SKIP_SUCCESS))
+	if (op->sqe.flags &
+		~(op->opcode->flags | IOSQE_CQE_SKIP_SUCCESS | IOSQE_ASYNC))
 		return -EINVAL;
 	return 0;
 }

@@ -6,14 +6,16 @@
  * epoll - io_uring's SQEs carried out by system calls that do not block
  *
  *   taken ----> tried ----> done: a CQE
- *                 |  ^
- *    not ready    v  |  an event, its time, or the next enter
- *               kept
+ *                 |  ^                ^
+ *    not ready    v  |  an event, its |  by a worker thread
+ *               kept    time, or -----+
+ *                       the next enter
  *
  * Every SQE is tried at once. What is not ready is kept: it is found by its
  * user_data to be cancelled, and waits for an event of its descriptor in one
- * edge-triggered epoll set per ring. One row of a table says for each opcode
- * how it is tried and what it waits for.
+ * edge-triggered epoll set per ring. What has no events and may take long, as
+ * all that is about files, is done by a worker. One row of a table says for
+ * each opcode how it is tried and what it waits for.
  *
  * Lifetime  An op lives inside the enters of its ring, from its SQE to its
  *           terminal CQE. All memory goes when the ring closes.
@@ -33,6 +35,7 @@
 #define TORC__EPOLL_WAIT INT32_MIN        /* an event will tell */
 #define TORC__EPOLL_LATER (INT32_MIN + 1) /* go on after the others */
 #define TORC__EPOLL_PAUSE (INT32_MIN + 2) /* again at until_ns */
+#define TORC__EPOLL_WORK (INT32_MIN + 3)  /* a worker is to do it */
 
 /*
  * Results of one multishot in one go, as io_uring has it: a peer that never
@@ -55,6 +58,10 @@ struct torc_epoll_opcode {
 	uint8_t flags;
 	/* Waits although the descriptor is O_NONBLOCK. */
 	bool is_patient;
+	/* Of a descriptor that is open for this; it may never be ready else. */
+	bool is_reading, is_writing;
+	/* The whole of it, on a worker's thread; its result. */
+	int32_t (*work)(struct torc_epoll_op *);
 };
 
 struct torc_epoll_op {
@@ -63,16 +70,21 @@ struct torc_epoll_op {
 	const struct torc_epoll_opcode *opcode;
 	struct torc_epoll_op *file_next; /* waits for the same descriptor */
 	struct torc_epoll_op *find_next; /* has the same hash */
-	struct torc_link link;           /* free, or to be tried later */
+	struct torc_link link;           /* free, tried later, or worked on */
 	struct torc_link timed;
+	struct torc_epoll *epoll; /* while a worker has it */
 	uint64_t until_ns;
 	uint32_t events;    /* waited for */
 	uint32_t seen;      /* the last events */
 	uint32_t done;      /* bytes so far */
 	uint32_t cqe_flags; /* of the terminal CQE */
+	int32_t work_res;
 	bool is_kept;
+	bool is_worked;  /* the workers have it; the ring's own note */
+	bool is_taken;   /* by one of them; under their lock */
 	bool is_armed;   /* its events are registered */
-	bool is_last;    /* its descriptor has no events: now or never */
+	bool is_last;    /* its descriptor must not be waited for */
+	bool is_mute;    /* and cannot: it has no events */
 	bool is_started; /* a connect */
 };
 
@@ -99,6 +111,7 @@ struct torc_epoll_mail {
 	struct torc_epoll_letter *letters;
 	uint32_t count;
 	uint32_t max;
+	struct torc_link worked; /* ops that workers have done */
 };
 
 struct torc_epoll {
@@ -117,6 +130,9 @@ struct torc_epoll {
 	struct torc_link slabs;
 	struct torc_link later;
 	struct torc_link timed; /* by until_ns */
+
+	bool is_working;        /* known to the workers */
+	uint32_t working_count; /* ops that run now; under their lock */
 
 	struct torc_epoll_mail mail;
 };
@@ -175,7 +191,8 @@ void torc__epoll_files_close(struct torc_epoll *epoll);
 
 /*
  * Let `op` wait for its events. 0; or -errno, and it does not wait: -EPERM
- * for a descriptor that has no events, -EAGAIN for one that is O_NONBLOCK.
+ * for a descriptor that has no events, -EAGAIN for one that is O_NONBLOCK,
+ * -EBADF for one that is not open for it.
  */
 int torc__epoll_file_wait(struct torc_ring *ring, struct torc_epoll_op *op);
 
@@ -222,8 +239,24 @@ void torc__epoll_mail_close(struct torc_epoll *epoll);
 /* To the ring with this descriptor. 0, -EBADFD when it is none, -ENOMEM. */
 int torc__epoll_mail_send(int ring_fd, const struct torc_epoll_letter *letter);
 
+/* A worker gives its op back to the ring. */
+void torc__epoll_mail_worked(
+	struct torc_epoll *epoll, struct torc_epoll_op *op);
+
 /* Post what has come. */
 void torc__epoll_mail_take(struct torc_ring *ring);
+
+/* ---- worker threads; epoll_worker.c ---- */
+
+/* Before its first op, and after its last: waits for what runs. */
+void torc__epoll_work_open(struct torc_epoll *epoll);
+void torc__epoll_work_close(struct torc_epoll *epoll);
+
+/* Have `op` done. 0; -ENOMEM without a thread for it. */
+int torc__epoll_work_start(struct torc_epoll *epoll, struct torc_epoll_op *op);
+
+/* Take it back: false when it runs, or is done. */
+bool torc__epoll_work_cancel(struct torc_epoll_op *op);
 
 /* ---- tries, for the table ---- */
 
@@ -232,7 +265,12 @@ typedef int32_t torc_epoll_try(struct torc_ring *, struct torc_epoll_op *);
 /* epoll_transfer.c */
 torc_epoll_try torc__epoll_try_recv, torc__epoll_try_send;
 torc_epoll_try torc__epoll_try_recvmsg, torc__epoll_try_sendmsg;
-torc_epoll_try torc__epoll_try_read;
+
+/* epoll_rw.c */
+torc_epoll_try torc__epoll_try_read, torc__epoll_try_write;
+
+/* epoll_disk.c */
+torc_epoll_try torc__epoll_try_disk;
 
 /* epoll_socket.c */
 torc_epoll_try torc__epoll_try_accept, torc__epoll_try_connect;
@@ -242,5 +280,18 @@ torc_epoll_try torc__epoll_try_poll;
 /* epoll_table.c */
 torc_epoll_try torc__epoll_try_nop, torc__epoll_try_timeout;
 torc_epoll_try torc__epoll_try_cancel, torc__epoll_try_msg_ring;
+
+/* ---- what workers do, for the table ---- */
+
+typedef int32_t torc_epoll_work_fn(struct torc_epoll_op *);
+
+/* epoll_rw.c */
+torc_epoll_work_fn torc__epoll_work_read, torc__epoll_work_write;
+
+/* epoll_disk.c */
+torc_epoll_work_fn torc__epoll_work_openat, torc__epoll_work_statx;
+torc_epoll_work_fn torc__epoll_work_fsync, torc__epoll_work_ftruncate;
+torc_epoll_work_fn torc__epoll_work_renameat, torc__epoll_work_unlinkat;
+torc_epoll_work_fn torc__epoll_work_mkdirat;
 
 #endif /* TORC_URING_EPOLL_PRIV_H */

@@ -16,23 +16,56 @@
  */
 #define RECEIVABLE (EPOLLIN | EPOLLRDHUP | EPOLLPRI)
 
+#define DISK(opcode, fn)                                      \
+	[IORING_OP_##opcode] = { .try = torc__epoll_try_disk, \
+		.work = torc__epoll_work_##fn }
+#define READS(opcode)                                         \
+	[IORING_OP_##opcode] = { .try = torc__epoll_try_read, \
+		.events = EPOLLIN,                            \
+		.is_reading = true,                           \
+		.work = torc__epoll_work_read }
+#define WRITES(opcode)                                         \
+	[IORING_OP_##opcode] = { .try = torc__epoll_try_write, \
+		.events = EPOLLOUT,                            \
+		.is_writing = true,                            \
+		.work = torc__epoll_work_write }
+
 static const struct torc_epoll_opcode table[] = {
-	[IORING_OP_NOP] = { torc__epoll_try_nop, 0, 0, false },
-	[IORING_OP_ACCEPT] = { torc__epoll_try_accept, EPOLLIN, 0, true },
-	[IORING_OP_CONNECT] = { torc__epoll_try_connect, EPOLLOUT, 0, false },
-	[IORING_OP_RECV] = { torc__epoll_try_recv, RECEIVABLE,
-		IOSQE_BUFFER_SELECT, false },
-	[IORING_OP_RECVMSG] = { torc__epoll_try_recvmsg, RECEIVABLE,
-		IOSQE_BUFFER_SELECT, false },
-	[IORING_OP_SEND] = { torc__epoll_try_send, EPOLLOUT, 0, false },
-	[IORING_OP_SENDMSG] = { torc__epoll_try_sendmsg, EPOLLOUT, 0, false },
-	[IORING_OP_READ] = { torc__epoll_try_read, EPOLLIN, 0, false },
-	[IORING_OP_POLL_ADD] = { torc__epoll_try_poll, 0, 0, true },
-	[IORING_OP_SHUTDOWN] = { torc__epoll_try_shutdown, 0, 0, false },
-	[IORING_OP_CLOSE] = { torc__epoll_try_close, 0, 0, false },
-	[IORING_OP_TIMEOUT] = { torc__epoll_try_timeout, 0, 0, false },
-	[IORING_OP_ASYNC_CANCEL] = { torc__epoll_try_cancel, 0, 0, false },
-	[IORING_OP_MSG_RING] = { torc__epoll_try_msg_ring, 0, 0, false },
+	[IORING_OP_NOP] = { .try = torc__epoll_try_nop },
+	[IORING_OP_ACCEPT] = { .try = torc__epoll_try_accept,
+		.events = EPOLLIN,
+		.is_patient = true },
+	[IORING_OP_CONNECT] = { .try = torc__epoll_try_connect,
+		.events = EPOLLOUT },
+	[IORING_OP_RECV] = { .try = torc__epoll_try_recv,
+		.events = RECEIVABLE,
+		.flags = IOSQE_BUFFER_SELECT },
+	[IORING_OP_RECVMSG] = { .try = torc__epoll_try_recvmsg,
+		.events = RECEIVABLE,
+		.flags = IOSQE_BUFFER_SELECT },
+	[IORING_OP_SEND] = { .try = torc__epoll_try_send, .events = EPOLLOUT },
+	[IORING_OP_SENDMSG] = { .try = torc__epoll_try_sendmsg,
+		.events = EPOLLOUT },
+	READS(READ),
+	READS(READV),
+	READS(READ_FIXED),
+	WRITES(WRITE),
+	WRITES(WRITEV),
+	WRITES(WRITE_FIXED),
+	[IORING_OP_POLL_ADD] = { .try = torc__epoll_try_poll,
+		.is_patient = true },
+	[IORING_OP_SHUTDOWN] = { .try = torc__epoll_try_shutdown },
+	[IORING_OP_CLOSE] = { .try = torc__epoll_try_close },
+	[IORING_OP_TIMEOUT] = { .try = torc__epoll_try_timeout },
+	[IORING_OP_ASYNC_CANCEL] = { .try = torc__epoll_try_cancel },
+	[IORING_OP_MSG_RING] = { .try = torc__epoll_try_msg_ring },
+	DISK(OPENAT, openat),
+	DISK(STATX, statx),
+	DISK(FSYNC, fsync),
+	DISK(FTRUNCATE, ftruncate),
+	DISK(RENAMEAT, renameat),
+	DISK(UNLINKAT, unlinkat),
+	DISK(MKDIRAT, mkdirat),
 };
 
 const struct torc_epoll_opcode *
@@ -79,6 +112,8 @@ torc__epoll_try_cancel(struct torc_ring *ring, struct torc_epoll_op *op)
 	target = torc__epoll_find(torc__epoll_of(ring), op->sqe.addr);
 	if (target == NULL)
 		return -ENOENT;
+	if (target->is_worked && !torc__epoll_work_cancel(target))
+		return -EALREADY;
 	torc__epoll_op_finish(ring, target, -ECANCELED);
 	return 0;
 }

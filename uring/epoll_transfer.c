@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Bytes: receives, sends and reads.
+ * Bytes of sockets: receives and sends.
  *
  * MSG_DONTWAIT on each call, because descriptors are made to block: they are
  * the same ones that io_uring would be given.
@@ -8,9 +8,7 @@
 #include "uring/epoll_priv.h"
 
 #include <errno.h>
-#include <poll.h>
 #include <sys/uio.h>
-#include <unistd.h>
 
 static void *
 memory(uint64_t address)
@@ -288,52 +286,4 @@ torc__epoll_try_sendmsg(struct torc_ring *ring, struct torc_epoll_op *op)
 	sent = sendmsg(op->sqe.fd, memory(op->sqe.addr),
 		(int)op->sqe.msg_flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 	return sent < 0 ? not_now(op, errno) : (int32_t)sent;
-}
-
-/* ---- reading ---- */
-
-/* What never waits, because it is a file, or is told not to. */
-static int32_t
-read_now(const struct torc_epoll_op *op)
-{
-	ssize_t got = -1;
-
-	if (op->sqe.off != UINT64_MAX)
-		got = pread(op->sqe.fd, memory(op->sqe.addr), op->sqe.len,
-			(off_t)op->sqe.off);
-	if (op->sqe.off == UINT64_MAX || (got < 0 && errno == ESPIPE))
-		got = read(op->sqe.fd, memory(op->sqe.addr), op->sqe.len);
-	return got < 0 ? -errno : (int32_t)got;
-}
-
-/*
- * Pipes and eventfds (5.x) and signalfds (6.10) take RWF_NOWAIT. Others are
- * asked first; who shares one with another reader may then wait for it.
- */
-static int32_t
-read_if_ready(const struct torc_epoll_op *op)
-{
-	struct iovec iov = { memory(op->sqe.addr), op->sqe.len };
-	struct pollfd ready = { .fd = op->sqe.fd, .events = POLLIN };
-	struct timespec none = { 0 };
-	ssize_t got = preadv2(op->sqe.fd, &iov, 1, -1, RWF_NOWAIT);
-
-	if (got < 0 && errno == EOPNOTSUPP) {
-		if (ppoll(&ready, 1, &none, NULL) == 0)
-			return TORC__EPOLL_WAIT;
-		got = read(op->sqe.fd, iov.iov_base, iov.iov_len);
-	}
-	return got < 0 ? not_now(op, errno) : (int32_t)got;
-}
-
-int32_t
-torc__epoll_try_read(struct torc_ring *ring, struct torc_epoll_op *op)
-{
-	(void)ring;
-	if (op->sqe.ioprio != 0 || op->sqe.rw_flags != 0)
-		return -EINVAL;
-	if (op->is_last)
-		return read_now(op);
-	/* Arming tells at once whether it is ready: no call to hear EAGAIN. */
-	return op->is_armed ? read_if_ready(op) : TORC__EPOLL_WAIT;
 }

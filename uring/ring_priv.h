@@ -73,6 +73,7 @@ struct torc_cqe {
 };
 
 struct torc_ring {
+	bool has_worked; /* since the last enter: not a loop that only looks */
 	struct io_uring uring;
 	const struct torc_engine *engine;
 	uint32_t inflight_count; /* ops whose terminal CQE is still due */

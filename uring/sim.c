@@ -281,6 +281,9 @@ enter(struct torc_sim *sim, struct torc_sim_ring *own, uint32_t to_submit,
 		turn(sim, own);
 		return refusal(sim);
 	}
+	if (own->ring->has_worked)
+		own->idle_ns = 0;
+	own->ring->has_worked = false;
 	taken = take(sim, own, to_submit);
 	torc__sim_events_run(sim);
 	turn(sim, own);
@@ -343,6 +346,7 @@ sim_explain(int error, char *text, size_t bytes)
 
 const struct torc_engine torc__engine_sim = {
 	.name = "sim",
+	.is_simulated = true,
 	.open = sim_open,
 	.close = sim_close,
 	.begin = sim_begin,
@@ -351,6 +355,9 @@ const struct torc_engine torc__engine_sim = {
 	.now_ns = sim_now_ns,
 	.explain = sim_explain,
 	.socket = torc__sim_socket,
+	.socketpair = torc__sim_socketpair,
+	.pipe = torc__sim_pipe,
+	.read_dir = torc__sim_read_dir,
 	.bind = torc__sim_bind,
 	.listen = torc__sim_listen,
 	.shutdown = torc__sim_shutdown,

@@ -18,6 +18,8 @@ enum call {
 	CALL_LISTEN,
 	CALL_SHUTDOWN,
 	CALL_CLOSE,
+	CALL_PAIR,
+	CALL_PIPE,
 };
 
 static struct torc_sim_file *
@@ -47,8 +49,11 @@ static int
 kind_of(int domain, int type)
 {
 	type &= ~(SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (domain == AF_UNIX && type == SOCK_STREAM)
+	if (domain == AF_UNIX &&
+		(type == SOCK_STREAM || type == SOCK_SEQPACKET))
 		return TORC__SIM_UNIX;
+	if (domain == AF_UNIX && type == SOCK_DGRAM)
+		return TORC__SIM_UDP;
 	if (domain != AF_INET && domain != AF_INET6)
 		return -EAFNOSUPPORT;
 	if (type == SOCK_STREAM)
@@ -84,7 +89,33 @@ torc__sim_socket(struct torc_ring *ring, int domain, int type, int protocol)
 	pthread_mutex_lock(&torc__sim->lock);
 	if (kind >= 0)
 		fd = open_file(torc__sim, (enum torc_sim_kind)kind, domain);
+	if (fd >= 0)
+		torc__sim_fd_file(torc__sim, fd)->is_packet =
+			(type & ~(SOCK_CLOEXEC | SOCK_NONBLOCK)) ==
+			SOCK_SEQPACKET;
 	return done(CALL_SOCKET, fd, fd);
+}
+
+int
+torc__sim_socketpair(struct torc_ring *ring, int type, int fds[2])
+{
+	int ret;
+
+	(void)ring;
+	pthread_mutex_lock(&torc__sim->lock);
+	ret = torc__sim_pair_open(torc__sim, type, fds);
+	return done(CALL_PAIR, ret < 0 ? ret : fds[0], ret);
+}
+
+int
+torc__sim_pipe(struct torc_ring *ring, int fds[2])
+{
+	int ret;
+
+	(void)ring;
+	pthread_mutex_lock(&torc__sim->lock);
+	ret = torc__sim_fifo_open(torc__sim, fds);
+	return done(CALL_PIPE, ret < 0 ? ret : fds[0], ret);
 }
 
 int
@@ -222,6 +253,14 @@ tcp_state(const struct torc_sim_file *file)
 }
 
 static int
+type_of(const struct torc_sim_file *file)
+{
+	if (file->is_packet)
+		return SOCK_SEQPACKET;
+	return file->kind == TORC__SIM_UDP ? SOCK_DGRAM : SOCK_STREAM;
+}
+
+static int
 get_option(struct torc_sim_file *file, int level, int name, void *value,
 	socklen_t *len)
 {
@@ -236,6 +275,10 @@ get_option(struct torc_sim_file *file, int level, int name, void *value,
 	} else if (level == SOL_SOCKET && name == SO_ERROR) {
 		number = file->error;
 		file->error = 0;
+		from = &number;
+		bytes = sizeof(number);
+	} else if (level == SOL_SOCKET && name == SO_TYPE) {
+		number = type_of(file);
 		from = &number;
 		bytes = sizeof(number);
 	} else {

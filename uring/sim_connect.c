@@ -5,6 +5,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/un.h>
 
 #include <torc/base/clock.h>
 
@@ -81,6 +82,7 @@ meet(struct torc_sim *sim, struct torc_sim_file *client,
 	if (server == NULL)
 		return NULL;
 	server->family = listener->family;
+	server->is_packet = listener->is_packet;
 	server->local = client->remote;
 	server->remote = client->local;
 	server->state = TORC__SIM_CONNECTED;
@@ -171,6 +173,15 @@ connect_tcp(struct torc_sim *sim, struct torc_sim_op *op)
 	return send_syn(sim, op);
 }
 
+/* Such names are known by their type as well. */
+static bool
+is_abstract(const struct torc_sim_name *name)
+{
+	const struct sockaddr_un *un = (const void *)&name->at;
+
+	return un->sun_path[0] == '\0';
+}
+
 static enum torc_sim_attempt
 connect_unix(struct torc_sim *sim, struct torc_sim_op *op)
 {
@@ -182,6 +193,11 @@ connect_unix(struct torc_sim *sim, struct torc_sim_op *op)
 		&error);
 	if (listener == NULL)
 		return torc__sim_done(op, error);
+	if (listener->kind != TORC__SIM_UNIX ||
+		listener->is_packet != file->is_packet)
+		return torc__sim_done(op, is_abstract(&file->remote)
+						  ? -ECONNREFUSED
+						  : -EPROTOTYPE);
 	if (listener->state != TORC__SIM_LISTENING)
 		return torc__sim_done(op, -ECONNREFUSED);
 	if (listener->queue_count > listener->backlog)
@@ -189,6 +205,30 @@ connect_unix(struct torc_sim *sim, struct torc_sim_op *op)
 	if (meet(sim, file, listener) == NULL)
 		return torc__sim_done(op, -ENOMEM);
 	return established(sim, op);
+}
+
+/* A Unix one must have somebody there; elsewhere nobody is asked. */
+static enum torc_sim_attempt
+connect_datagram(struct torc_sim *sim, struct torc_sim_op *op)
+{
+	struct torc_sim_file *file = op->file, *to;
+	int error;
+
+	if (file->family == AF_UNIX) {
+		to = torc__sim_name_find(sim, TORC__SIM_UNIX,
+			(const struct sockaddr *)&file->remote.at,
+			file->remote.len, &error);
+		if (to != NULL)
+			error = to->kind == TORC__SIM_UDP    ? 0
+				: is_abstract(&file->remote) ? -ECONNREFUSED
+							     : -EPROTOTYPE;
+		if (error < 0) {
+			file->remote.len = 0;
+			return torc__sim_done(op, error);
+		}
+	}
+	file->state = TORC__SIM_CONNECTED;
+	return torc__sim_done(op, 0);
 }
 
 enum torc_sim_attempt
@@ -200,10 +240,9 @@ torc__sim_try_connect(struct torc_sim *sim, struct torc_sim_op *op)
 
 	if (file->kind > TORC__SIM_UDP)
 		return torc__sim_done(op, -ENOTSOCK);
-	if (file->kind == TORC__SIM_UDP)
-		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->tries == 0) {
-		if (file->state == TORC__SIM_CONNECTED)
+		if (file->kind != TORC__SIM_UDP &&
+			file->state == TORC__SIM_CONNECTED)
 			return torc__sim_done(op, -EISCONN);
 		if (file->state == TORC__SIM_CONNECTING)
 			return torc__sim_done(op, -EALREADY);
@@ -216,6 +255,8 @@ torc__sim_try_connect(struct torc_sim *sim, struct torc_sim_op *op)
 			return torc__sim_done(op, -EAFNOSUPPORT);
 		torc__sim_name_choose(sim, file, file->family);
 	}
+	if (file->kind == TORC__SIM_UDP)
+		return connect_datagram(sim, op);
 	return file->kind == TORC__SIM_UNIX ? connect_unix(sim, op)
 					    : connect_tcp(sim, op);
 }

@@ -14,6 +14,17 @@
 #define DATAGRAM_MAX 65507
 #define SHUFFLE_MAX_NS (5 * TORC_MS)
 
+/* A connected socket hears its peer alone. */
+static bool
+is_welcome(const struct torc_sim_file *file,
+	const struct torc_sim_datagram *datagram)
+{
+	return file->state != TORC__SIM_CONNECTED ||
+	       (file->remote.len == datagram->from.len &&
+		       memcmp(&file->remote.at, &datagram->from.at,
+			       file->remote.len) == 0);
+}
+
 static void
 on_arrival(struct torc_sim *sim, struct torc_sim_event *event)
 {
@@ -27,8 +38,9 @@ on_arrival(struct torc_sim *sim, struct torc_sim_event *event)
 		(const struct sockaddr *)&datagram->to.at, datagram->to.len,
 		&error);
 	/* Nobody is told when there is no receiver, or no room for it. */
-	if (file == NULL || file->datagrams_bytes + datagram->bytes >
-				    sim->config.rcvbuf_bytes) {
+	if (file == NULL || !is_welcome(file, datagram) ||
+		file->datagrams_bytes + datagram->bytes >
+			sim->config.rcvbuf_bytes) {
 		free(datagram);
 		return;
 	}
@@ -63,6 +75,64 @@ travel_ns(struct torc_sim *sim)
 	return sim->config.latency_min_ns + span / 2;
 }
 
+static void
+set_starved(struct torc_sim *sim, struct torc_sim_file *file, bool is_starved)
+{
+	sim->starved_count += is_starved;
+	sim->starved_count -= file->is_starved;
+	file->is_starved = is_starved;
+}
+
+void
+torc__sim_datagram_room(struct torc_sim *sim, struct torc_sim_file *file)
+{
+	struct torc_link *link = sim->files.next;
+
+	torc__sim_wake(sim, &file->writers);
+	for (; sim->starved_count > 0 && link != &sim->files;
+		link = link->next) {
+		struct torc_sim_file *sender =
+			torc__container_of(link, struct torc_sim_file, all);
+
+		if (!sender->is_starved)
+			continue;
+		set_starved(sim, sender, false);
+		torc__sim_wake(sim, &sender->pollers);
+	}
+}
+
+/* Nothing is lost on the way: a full receiver makes its sender wait. */
+static enum torc_sim_attempt
+deliver_unix(struct torc_sim *sim, struct torc_sim_op *op,
+	struct torc_sim_datagram *datagram)
+{
+	uint32_t bytes = datagram->bytes, max = sim->config.rcvbuf_bytes;
+	struct torc_sim_file *to;
+	int error;
+
+	to = torc__sim_name_find(sim, TORC__SIM_UNIX,
+		(const struct sockaddr *)&datagram->to.at, datagram->to.len,
+		&error);
+	if (to != NULL)
+		error = to->kind != TORC__SIM_UDP           ? -EPROTOTYPE
+			: !is_welcome(to, datagram)         ? -EPERM
+			: bytes > max                       ? -EMSGSIZE
+			: to->datagrams_bytes > max - bytes ? -EAGAIN
+							    : 0;
+	set_starved(sim, op->file, error == -EAGAIN);
+	if (error == 0) {
+		to->datagrams_bytes += bytes;
+		torc__list_push_back(&to->datagrams, &datagram->link);
+		torc__sim_wake(sim, &to->readers);
+		torc__sim_wake(sim, &to->pollers);
+		return torc__sim_done(op, (int32_t)bytes);
+	}
+	free(datagram);
+	if (error == -EAGAIN && !(op->sqe.msg_flags & MSG_DONTWAIT))
+		return torc__sim_blocked(op, &to->writers);
+	return torc__sim_done(op, error);
+}
+
 static enum torc_sim_attempt
 send_datagram(
 	struct torc_sim *sim, struct torc_sim_op *op, const struct msghdr *msg)
@@ -74,22 +144,28 @@ send_datagram(
 		bytes += msg->msg_iov[i].iov_len;
 	if (bytes > DATAGRAM_MAX)
 		return torc__sim_done(op, -EMSGSIZE);
-	if (msg->msg_name == NULL)
+	if (msg->msg_name == NULL && op->file->state != TORC__SIM_CONNECTED)
 		return torc__sim_done(op, -EDESTADDRREQ);
 	if (msg->msg_namelen > sizeof(datagram->to.at))
 		return torc__sim_done(op, -EINVAL);
 	torc__sim_name_choose(sim, op->file, op->file->family);
-	if (torc__sim_strikes(sim, TORC__SIM_LOSS))
+	if (op->file->family != AF_UNIX &&
+		torc__sim_strikes(sim, TORC__SIM_LOSS))
 		return torc__sim_done(op, (int32_t)bytes);
 	datagram = calloc(1, sizeof(*datagram) + bytes);
 	if (datagram == NULL)
 		return torc__sim_done(op, -ENOMEM);
 	datagram->arrival.fn = on_arrival;
 	datagram->from = op->file->local;
-	memcpy(&datagram->to.at, msg->msg_name, msg->msg_namelen);
-	datagram->to.len = msg->msg_namelen;
+	datagram->to = op->file->remote;
+	if (msg->msg_name != NULL) {
+		memcpy(&datagram->to.at, msg->msg_name, msg->msg_namelen);
+		datagram->to.len = msg->msg_namelen;
+	}
 	datagram->bytes = (uint32_t)bytes;
 	gather(datagram, msg);
+	if (op->file->family == AF_UNIX)
+		return deliver_unix(sim, op, datagram);
 	torc__list_push_back(&sim->flying, &datagram->link);
 	torc__sim_event_arm(
 		sim, &datagram->arrival, sim->now_ns + travel_ns(sim));
@@ -101,11 +177,12 @@ torc__sim_try_sendmsg(struct torc_sim *sim, struct torc_sim_op *op)
 {
 	const struct msghdr *msg = (void *)(uintptr_t)op->sqe.addr;
 
-	if (op->sqe.ioprio != 0 || op->sqe.flags & IOSQE_BUFFER_SELECT ||
-		msg->msg_controllen != 0)
+	if (op->sqe.ioprio != 0 || op->sqe.flags & IOSQE_BUFFER_SELECT)
 		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->file->kind > TORC__SIM_UDP)
 		return torc__sim_done(op, -ENOTSOCK);
+	if (op->file->kind == TORC__SIM_UDP && msg->msg_controllen != 0)
+		return torc__sim_done(op, -EOPNOTSUPP);
 	if (op->file->kind == TORC__SIM_UDP)
 		return send_datagram(sim, op, msg);
 	return torc__sim_send_vector(sim, op, msg);
@@ -148,6 +225,11 @@ torc__sim_try_recvmsg(struct torc_sim *sim, struct torc_sim_op *op)
 	struct torc_link *link;
 
 	op->is_multishot = op->sqe.ioprio & IORING_RECV_MULTISHOT;
+	if (file->kind < TORC__SIM_UDP && op->sqe.ioprio == 0 &&
+		!(op->sqe.flags & IOSQE_BUFFER_SELECT))
+		return torc__sim_recv_message(sim, op);
+	if (file->kind > TORC__SIM_UDP)
+		return torc__sim_done(op, -ENOTSOCK);
 	if (!op->is_multishot || !(op->sqe.flags & IOSQE_BUFFER_SELECT) ||
 		file->kind != TORC__SIM_UDP)
 		return torc__sim_done(op, -EOPNOTSUPP);
@@ -167,5 +249,7 @@ torc__sim_try_recvmsg(struct torc_sim *sim, struct torc_sim_op *op)
 	op->res = (int32_t)lay_out(&buffer, datagram, room);
 	op->cqe_flags = torc__soft_use_buffer(ring, op->sqe.buf_group, &buffer);
 	free(datagram);
+	if (file->family == AF_UNIX)
+		torc__sim_datagram_room(sim, file);
 	return TORC__SIM_MORE;
 }

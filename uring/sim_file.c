@@ -5,10 +5,11 @@
  * flight closes nothing yet, as in the kernel.
  */
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 
-#include "uring/sim_world_priv.h"
+#include "uring/sim_disk_priv.h"
 
 static void
 on_reset(struct torc_sim *sim, struct torc_sim_event *event)
@@ -35,6 +36,7 @@ torc__sim_file_new(struct torc_sim *sim, enum torc_sim_kind kind)
 	torc__list_init(&file->pollers);
 	torc__list_init(&file->queue);
 	torc__list_init(&file->datagrams);
+	torc__list_init(&file->rx.notes);
 	torc__list_push_back(&sim->files, &file->all);
 	return file;
 }
@@ -47,6 +49,10 @@ torc__sim_file_put(struct torc_sim *sim, struct torc_sim_file *file)
 		return;
 	if (file->kind <= TORC__SIM_UDP)
 		torc__sim_socket_release(sim, file);
+	if (file->kind == TORC__SIM_FIFO)
+		torc__sim_fifo_release(sim, file);
+	if (file->node != NULL)
+		torc__sim_node_put(sim, file->node);
 	torc__sim_event_disarm(sim, &file->reset);
 	torc__list_remove(&file->all);
 	free(file);
@@ -144,12 +150,32 @@ poll_stream(const struct torc_sim_file *file)
 		mask |= POLLHUP;
 	if (is_end)
 		mask |= POLLRDHUP;
-	if (is_end || file->rx.arrived > file->rx.head)
+	if (is_end || file->rx.arrived > file->rx.head ||
+		!torc__list_is_empty(&file->rx.notes))
 		mask |= POLLIN | POLLRDNORM;
 	if (file->state == TORC__SIM_CONNECTED &&
 		(file->peer == NULL || file->is_write_shut ||
 			torc__sim_pipe_room(&file->peer->rx) > 0))
 		mask |= POLLOUT | POLLWRNORM;
+	return mask;
+}
+
+static uint32_t
+poll_fifo(const struct torc_sim_file *file)
+{
+	uint32_t mask = 0;
+
+	if (file->is_writer) {
+		if (file->peer == NULL)
+			return POLLERR | POLLOUT | POLLWRNORM;
+		if (torc__sim_pipe_room(&file->peer->rx) >= PIPE_BUF)
+			mask |= POLLOUT | POLLWRNORM;
+		return mask;
+	}
+	if (file->rx.arrived > file->rx.head)
+		mask |= POLLIN | POLLRDNORM;
+	if (file->rx.is_end_seen)
+		mask |= POLLHUP;
 	return mask;
 }
 
@@ -174,6 +200,10 @@ torc__sim_file_poll(const struct torc_sim_file *file)
 		return POLLOUT | (file->count > 0 ? POLLIN : 0);
 	case TORC__SIM_SIGNALS:
 		return (file->raised & file->mask) != 0 ? POLLIN : 0;
+	case TORC__SIM_FIFO:
+		return poll_fifo(file);
+	case TORC__SIM_DISK:
+		return POLLIN | POLLOUT | POLLRDNORM | POLLWRNORM;
 	}
 	return 0;
 }

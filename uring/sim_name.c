@@ -6,6 +6,8 @@
  */
 #include <errno.h>
 #include <netinet/in.h>
+#include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/un.h>
@@ -152,6 +154,21 @@ bind_unix(struct torc_sim *sim, struct torc_sim_file *file,
 	return 0;
 }
 
+/* Five digits in the abstract namespace: unix(7), autobind. */
+static void
+choose_unix(struct torc_sim *sim, struct torc_sim_name *name)
+{
+	struct sockaddr_un *un = (void *)&name->at;
+	const size_t before = offsetof(struct sockaddr_un, sun_path) + 1;
+
+	name->len = (socklen_t)(before + 5);
+	do
+		snprintf(un->sun_path + 1, 6, "%05x",
+			(unsigned)(++sim->names_count & 0xfffff));
+	while (torc__sim_path_find(sim, (const struct sockaddr *)&name->at,
+		       name->len) != NULL);
+}
+
 int
 torc__sim_name_bind(struct torc_sim *sim, struct torc_sim_file *file,
 	const struct sockaddr *at, socklen_t len)
@@ -165,8 +182,11 @@ torc__sim_name_bind(struct torc_sim *sim, struct torc_sim_file *file,
 		return file->family == AF_UNIX ? -EINVAL : -EAFNOSUPPORT;
 	if (file->local.len != 0)
 		return -EINVAL;
-	return file->kind == TORC__SIM_UNIX ? bind_unix(sim, file, &name)
-					    : bind_inet(sim, file, &name);
+	if (file->family != AF_UNIX)
+		return bind_inet(sim, file, &name);
+	if (name.len == sizeof(sa_family_t))
+		choose_unix(sim, &name);
+	return bind_unix(sim, file, &name);
 }
 
 static bool
@@ -187,7 +207,7 @@ void
 torc__sim_name_unbind(struct torc_sim *sim, struct torc_sim_file *file)
 {
 	torc__list_remove(&file->bound);
-	if (file->kind != TORC__SIM_UNIX)
+	if (file->family != AF_UNIX)
 		return;
 	for (struct torc_link *link = sim->paths.next; link != &sim->paths;
 		link = link->next) {

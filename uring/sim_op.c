@@ -29,7 +29,19 @@ static torc_sim_try_fn *const tries[IORING_OP_LAST] = {
 	[IORING_OP_SEND] = torc__sim_try_send,
 	[IORING_OP_SENDMSG] = torc__sim_try_sendmsg,
 	[IORING_OP_READ] = torc__sim_try_read,
+	[IORING_OP_READV] = torc__sim_try_read,
+	[IORING_OP_READ_FIXED] = torc__sim_try_read,
+	[IORING_OP_WRITE] = torc__sim_try_write,
+	[IORING_OP_WRITEV] = torc__sim_try_write,
+	[IORING_OP_WRITE_FIXED] = torc__sim_try_write,
 	[IORING_OP_POLL_ADD] = torc__sim_try_poll,
+	[IORING_OP_OPENAT] = torc__sim_try_openat,
+	[IORING_OP_STATX] = torc__sim_try_statx,
+	[IORING_OP_FSYNC] = torc__sim_try_fsync,
+	[IORING_OP_FTRUNCATE] = torc__sim_try_ftruncate,
+	[IORING_OP_RENAMEAT] = torc__sim_try_renameat,
+	[IORING_OP_UNLINKAT] = torc__sim_try_unlinkat,
+	[IORING_OP_MKDIRAT] = torc__sim_try_mkdirat,
 };
 
 static struct torc_link *
@@ -209,6 +221,15 @@ say_unknown(uint8_t opcode)
 	is_said[opcode] = true;
 }
 
+/* A path is enough for it. */
+static bool
+is_by_path(uint8_t opcode)
+{
+	return opcode == IORING_OP_OPENAT || opcode == IORING_OP_STATX ||
+	       opcode == IORING_OP_RENAMEAT || opcode == IORING_OP_UNLINKAT ||
+	       opcode == IORING_OP_MKDIRAT;
+}
+
 static enum torc_sim_attempt
 attempt(struct torc_sim *sim, struct torc_sim_op *op)
 {
@@ -228,7 +249,7 @@ attempt(struct torc_sim *sim, struct torc_sim_op *op)
 		op->res = torc__sim_fd_close(sim, op->sqe.fd);
 		return TORC__SIM_DONE;
 	}
-	if (op->file == NULL) {
+	if (op->file == NULL && !is_by_path(opcode)) {
 		op->res = -EBADF;
 		return TORC__SIM_DONE;
 	}
@@ -376,6 +397,18 @@ torc__sim_opcode_name(uint8_t opcode)
 		[IORING_OP_SEND] = "send",
 		[IORING_OP_SENDMSG] = "sendmsg",
 		[IORING_OP_READ] = "read",
+		[IORING_OP_READV] = "readv",
+		[IORING_OP_READ_FIXED] = "read",
+		[IORING_OP_WRITE] = "write",
+		[IORING_OP_WRITEV] = "writev",
+		[IORING_OP_WRITE_FIXED] = "write",
+		[IORING_OP_OPENAT] = "open",
+		[IORING_OP_STATX] = "stat",
+		[IORING_OP_FSYNC] = "sync",
+		[IORING_OP_FTRUNCATE] = "truncate",
+		[IORING_OP_RENAMEAT] = "rename",
+		[IORING_OP_UNLINKAT] = "unlink",
+		[IORING_OP_MKDIRAT] = "mkdir",
 		[IORING_OP_POLL_ADD] = "poll",
 		[IORING_OP_TIMEOUT] = "timeout",
 		[IORING_OP_ASYNC_CANCEL] = "cancel",

@@ -34,6 +34,14 @@ slow_down(struct torc_sim *sim, struct torc_sim_pipe *pipe)
 		SLOW_BUF_BYTES_MIN + (uint32_t)torc__sim_draw_below(sim, span);
 }
 
+/* Between two ends on one machine bytes take no time. */
+static bool
+is_local(const struct torc_sim_pipe *pipe)
+{
+	return pipe->file->kind == TORC__SIM_UNIX ||
+	       pipe->file->kind == TORC__SIM_FIFO;
+}
+
 static uint32_t
 capacity_log2(const struct torc_sim_pipe *pipe)
 {
@@ -55,7 +63,8 @@ torc__sim_pipe_open(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 		.file = file,
 		.sndbuf_bytes = config->sndbuf_bytes,
 		.rcvbuf_bytes = config->rcvbuf_bytes };
-	if (file->kind == TORC__SIM_UNIX)
+	torc__list_init(&pipe->notes);
+	if (is_local(pipe))
 		return 0;
 	pipe->latency_ns =
 		config->latency_min_ns + torc__sim_draw_below(sim, span + 1);
@@ -99,8 +108,7 @@ uint32_t
 torc__sim_pipe_room(const struct torc_sim_pipe *pipe)
 {
 	/* A Unix socket's bytes count for the sender until they are read. */
-	uint64_t from =
-		pipe->file->kind == TORC__SIM_UNIX ? pipe->head : pipe->arrived;
+	uint64_t from = is_local(pipe) ? pipe->head : pipe->arrived;
 	uint64_t used = pipe->tail - from;
 
 	return used < pipe->sndbuf_bytes ? pipe->sndbuf_bytes - (uint32_t)used
@@ -171,7 +179,7 @@ torc__sim_pipe_put(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 	if (pipe->marks_count == 0)
 		rewind_if_empty(pipe);
 	copy_in(pipe, data, bytes);
-	if (pipe->file->kind == TORC__SIM_UNIX) {
+	if (is_local(pipe)) {
 		pipe->arrived = pipe->tail;
 		torc__sim_wake(sim, &pipe->file->readers);
 		torc__sim_wake(sim, &pipe->file->pollers);
@@ -255,12 +263,21 @@ torc__sim_pipe_get(struct torc_sim *sim, struct torc_sim_pipe *pipe, void *data,
 	memcpy(data, pipe->data + at, first);
 	memcpy((uint8_t *)data + first, pipe->data, bytes - first);
 	pipe->head += bytes;
-	if (pipe->file->kind == TORC__SIM_UNIX)
+	if (is_local(pipe))
 		tell_sender(sim, pipe);
 	else if (pipe->marks_count > 0 && pipe->arrival.slot == 0)
 		/* The window is open again: a way there and a way back. */
 		torc__sim_event_arm(sim, &pipe->arrival,
 			sim->now_ns + 2 * pipe->latency_ns);
+}
+
+void
+torc__sim_pipe_skip(
+	struct torc_sim *sim, struct torc_sim_pipe *pipe, uint32_t bytes)
+{
+	torc_assert(is_local(pipe) && bytes <= pipe->arrived - pipe->head);
+	pipe->head += bytes;
+	tell_sender(sim, pipe);
 }
 
 void
@@ -282,7 +299,7 @@ torc__sim_pipe_finish(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 		pipe->arrived = pipe->tail;
 		pipe->marks_count = 0;
 	}
-	if (pipe->file->kind == TORC__SIM_UNIX) {
+	if (is_local(pipe)) {
 		pipe->is_end_seen = true;
 		torc__sim_socket_ended(sim, pipe->file);
 		return;

@@ -25,8 +25,8 @@
 
 /* What an adversary may do; each is legal, or happens on real networks. */
 #define TORC__SIM_FAULTS(X)                                                 \
-	X(SHORT_SEND, "short-send", "a send takes a part")                  \
-	X(SHORT_RECV, "short-recv", "a receive gives a part")               \
+	X(SHORT_SEND, "short-send", "a send or write takes a part")         \
+	X(SHORT_RECV, "short-recv", "a receive or read gives a part")       \
 	X(NO_BUFS, "no-bufs", "-ENOBUFS although buffers exist")            \
 	X(MULTISHOT_END, "multishot-end", "a multishot ends with a result") \
 	X(REORDER, "reorder", "completions change places")                  \
@@ -37,7 +37,7 @@
 	X(ENTER_EMPTY, "empty-wait", "a wait ends with nothing")            \
 	X(ENTER_REFUSED, "enter-refused", "-EAGAIN, -EBUSY or -ENOMEM")     \
 	X(ENTER_SHORT, "short-submit", "a part of the SQEs is taken")       \
-	X(EMFILE, "emfile", "accept and socket find no descriptor")         \
+	X(EMFILE, "emfile", "what opens one finds no descriptor")           \
 	X(NO_CAP, "no-cap", "a kernel that refuses a capped receive")       \
 	X(SWALLOW, "swallow", "a send that gives a part takes the error")   \
 	X(RESET, "reset", "the network resets a connection")                \
@@ -47,7 +47,8 @@
 	X(LOSS, "loss", "a datagram is lost")                               \
 	X(SHUFFLE, "shuffle", "datagrams overtake each other")              \
 	X(SLOW, "slow", "a connection is slow or has tiny buffers")         \
-	X(SWITCH, "switch", "another shard runs in between")
+	X(SWITCH, "switch", "another shard runs in between")                \
+	X(DISK_ERROR, "disk-error", "a file's read, write or sync fails")
 
 enum torc_sim_fault_kind {
 #define X(name, text, what) TORC__SIM_##name,
@@ -76,6 +77,7 @@ struct torc_sim_config {
 	uint32_t sndbuf_bytes;
 	uint32_t rcvbuf_bytes;
 	uint32_t fds_max;
+	uint64_t disk_bytes;
 	uint64_t steps_max;
 	uint64_t time_max_ns;
 	uint32_t rates[TORC__SIM_FAULT_COUNT];

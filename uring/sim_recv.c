@@ -1,20 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * What receives: from connections, into buffers of the caller or of a group;
- * reads of events and signals; polls.
+ * and polls.
  */
 #include <errno.h>
 #include <poll.h>
-#include <string.h>
-#include <sys/signalfd.h>
 
 #include "uring/sim_world_priv.h"
 
 #define MSG_KNOWN (MSG_NOSIGNAL | MSG_WAITALL | MSG_DONTWAIT | MSG_TRUNC)
 
-/* Nothing is there: the error, once, an end, or wait. */
-static enum torc_sim_attempt
-recv_nothing(struct torc_sim_op *op)
+enum torc_sim_attempt
+torc__sim_recv_nothing(struct torc_sim_op *op)
 {
 	struct torc_sim_file *file = op->file;
 	bool is_end =
@@ -39,15 +36,13 @@ recv_nothing(struct torc_sim_op *op)
 	return torc__sim_blocked(op, &file->readers);
 }
 
-static uint32_t
-recv_bytes(struct torc_sim *sim, const struct torc_sim_file *file, uint32_t max)
+/* With MSG_TRUNC a packet's length is told, and not what fitted. */
+static int32_t
+length_of(const struct torc_sim_op *op, const struct torc_sim_take *take)
 {
-	uint64_t there = file->rx.arrived - file->rx.head;
-	uint32_t bytes = there < max ? (uint32_t)there : max;
-
-	if (bytes > 1 && torc__sim_strikes(sim, TORC__SIM_SHORT_RECV))
-		bytes = 1 + (uint32_t)torc__sim_draw_below(sim, bytes - 1);
-	return bytes;
+	return (int32_t)(op->file->is_packet && op->sqe.msg_flags & MSG_TRUNC
+				 ? take->whole
+				 : take->bytes);
 }
 
 static enum torc_sim_attempt
@@ -56,7 +51,7 @@ recv_selected(struct torc_sim *sim, struct torc_sim_op *op)
 	struct torc_sim_file *file = op->file;
 	struct torc_ring *ring = op->ring->ring;
 	struct torc_soft_buffer buffer;
-	uint32_t bytes;
+	struct torc_sim_take take;
 
 	/* It is chosen before anything is received: none, and it ends. */
 	if (torc__soft_next_buffer(ring, op->sqe.buf_group, &buffer) < 0 ||
@@ -66,14 +61,18 @@ recv_selected(struct torc_sim *sim, struct torc_sim_op *op)
 		buffer.bytes = op->sqe.len;
 	if (op->is_capped && op->cap_bytes < buffer.bytes)
 		buffer.bytes = op->cap_bytes;
-	bytes = recv_bytes(sim, file, buffer.bytes);
-	if (bytes == 0)
-		return recv_nothing(op);
-	torc__sim_pipe_get(sim, &file->rx, buffer.data, bytes);
+	if (!torc__sim_take_begin(sim, file, buffer.bytes, &take))
+		return torc__sim_recv_nothing(op);
+	if (take.bytes > 0)
+		torc__sim_pipe_get(sim, &file->rx, buffer.data, take.bytes);
+	op->res = length_of(op, &take);
+	torc__sim_take_end(sim, file, &take, NULL);
+	/* An empty packet looks like an end, to the multishot as well. */
+	if (op->res == 0)
+		return TORC__SIM_DONE;
 	op->cqe_flags = torc__soft_use_buffer(ring, op->sqe.buf_group, &buffer);
-	op->res = (int32_t)bytes;
 	if (op->is_capped) {
-		op->cap_bytes -= bytes;
+		op->cap_bytes -= take.bytes;
 		if (op->cap_bytes == 0)
 			return TORC__SIM_DONE;
 	}
@@ -85,19 +84,24 @@ recv_plain(struct torc_sim *sim, struct torc_sim_op *op)
 {
 	struct torc_sim_file *file = op->file;
 	bool is_all = op->sqe.msg_flags & MSG_WAITALL;
-	uint32_t max = op->sqe.len - op->done_bytes, bytes;
+	uint32_t max = op->sqe.len - op->done_bytes;
+	struct torc_sim_take take;
 
-	if (op->sqe.len == 0)
+	if (op->sqe.len == 0 && !file->is_packet)
 		return torc__sim_done(op, 0);
-	bytes = recv_bytes(sim, file, max);
-	if (bytes == 0)
-		return recv_nothing(op);
-	torc__sim_pipe_get(sim, &file->rx,
-		(uint8_t *)(uintptr_t)op->sqe.addr + op->done_bytes, bytes);
-	op->done_bytes += bytes;
+	if (!torc__sim_take_begin(sim, file, max, &take))
+		return torc__sim_recv_nothing(op);
+	if (take.bytes > 0)
+		torc__sim_pipe_get(sim, &file->rx,
+			(uint8_t *)(uintptr_t)op->sqe.addr + op->done_bytes,
+			take.bytes);
+	torc__sim_take_end(sim, file, &take, NULL);
+	if (file->is_packet)
+		return torc__sim_done(op, length_of(op, &take));
+	op->done_bytes += take.bytes;
 	/* Short by choice of the adversary: then it is short. */
-	if (is_all && bytes < max && file->rx.arrived == file->rx.head)
-		return recv_nothing(op);
+	if (is_all && take.bytes < max && file->rx.arrived == file->rx.head)
+		return torc__sim_recv_nothing(op);
 	return torc__sim_done(op, (int32_t)op->done_bytes);
 }
 
@@ -150,52 +154,4 @@ torc__sim_try_poll(struct torc_sim *sim, struct torc_sim_op *op)
 		return torc__sim_blocked(op, &op->file->pollers);
 	op->res = (int32_t)mask;
 	return op->is_multishot ? TORC__SIM_MORE : TORC__SIM_DONE;
-}
-
-static int
-take_signal(struct torc_sim_file *file)
-{
-	for (int signo = 1; signo < 64; signo++) {
-		if (!(file->raised >> signo & 1))
-			continue;
-		file->raised &= ~(UINT64_C(1) << signo);
-		return signo;
-	}
-	return 0;
-}
-
-static enum torc_sim_attempt
-read_signal(struct torc_sim_op *op)
-{
-	struct signalfd_siginfo info = { 0 };
-	int signo;
-
-	if (op->sqe.len < sizeof(info))
-		return torc__sim_done(op, -EINVAL);
-	signo = take_signal(op->file);
-	if (signo == 0)
-		return torc__sim_blocked(op, &op->file->readers);
-	info.ssi_signo = (uint32_t)signo;
-	memcpy((void *)(uintptr_t)op->sqe.addr, &info, sizeof(info));
-	return torc__sim_done(op, sizeof(info));
-}
-
-enum torc_sim_attempt
-torc__sim_try_read(struct torc_sim *sim, struct torc_sim_op *op)
-{
-	struct torc_sim_file *file = op->file;
-
-	(void)sim;
-	if (op->sqe.flags & IOSQE_BUFFER_SELECT || file->kind < TORC__SIM_EVENT)
-		return torc__sim_done(op, -EOPNOTSUPP);
-	if (file->kind == TORC__SIM_SIGNALS)
-		return read_signal(op);
-	if (op->sqe.len < sizeof(file->count))
-		return torc__sim_done(op, -EINVAL);
-	if (file->count == 0)
-		return torc__sim_blocked(op, &file->readers);
-	memcpy((void *)(uintptr_t)op->sqe.addr, &file->count,
-		sizeof(file->count));
-	file->count = 0;
-	return torc__sim_done(op, sizeof(file->count));
 }

@@ -111,15 +111,76 @@ send_pieces(struct torc_sim *sim, struct torc_sim_op *op,
 }
 
 static enum torc_sim_attempt
-send_stream(struct torc_sim *sim, struct torc_sim_op *op,
-	const struct iovec *pieces, size_t count)
+wait_for_room(struct torc_sim_op *op)
+{
+	if (!(op->sqe.msg_flags & MSG_DONTWAIT))
+		return torc__sim_blocked(op, &op->file->writers);
+	return torc__sim_done(
+		op, op->done_bytes > 0 ? (int32_t)op->done_bytes : -EAGAIN);
+}
+
+static enum torc_sim_attempt
+send_part(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count, uint64_t total)
+{
+	bool is_all = op->sqe.msg_flags & MSG_WAITALL;
+	uint64_t max = total - op->done_bytes;
+
+	if (max > 1 && torc__sim_strikes(sim, TORC__SIM_SHORT_SEND))
+		max = 1 + torc__sim_draw_below(sim, max - 1);
+	send_pieces(sim, op, pieces, count, max);
+	if (op->done_bytes == total || (op->done_bytes > 0 && !is_all))
+		return torc__sim_done(op, (int32_t)op->done_bytes);
+	return wait_for_room(op);
+}
+
+/* All of it at once. */
+static enum torc_sim_attempt
+send_packet(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count, uint64_t total)
+{
+	const struct torc_sim_pipe *pipe = &op->file->peer->rx;
+	uint32_t room = torc__sim_pipe_room(pipe);
+
+	if (total > pipe->sndbuf_bytes)
+		return torc__sim_done(op, -EMSGSIZE);
+	if (room == 0 || room < total)
+		return wait_for_room(op);
+	send_pieces(sim, op, pieces, count, total);
+	return torc__sim_done(op, (int32_t)total);
+}
+
+static enum torc_sim_attempt
+send_now(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count, const struct msghdr *msg)
 {
 	struct torc_sim_file *file = op->file;
-	bool is_all = op->sqe.msg_flags & MSG_WAITALL;
-	uint64_t total = 0, max;
+	uint32_t before = op->done_bytes;
+	struct torc_sim_note *note;
+	enum torc_sim_attempt how;
+	uint64_t total = 0;
+	int ret = torc__sim_note_make(sim, op, msg, &note);
 
+	if (ret < 0)
+		return torc__sim_done(op, ret);
 	for (size_t i = 0; i < count; i++)
 		total += pieces[i].iov_len;
+	how = file->is_packet ? send_packet(sim, op, pieces, count, total)
+			      : send_part(sim, op, pieces, count, total);
+	if (op->done_bytes > before || (how == TORC__SIM_DONE && op->res >= 0))
+		torc__sim_note_put(
+			sim, file->peer, op->done_bytes - before, note);
+	else
+		torc__sim_note_drop(sim, note);
+	return how;
+}
+
+static enum torc_sim_attempt
+send_stream(struct torc_sim *sim, struct torc_sim_op *op,
+	const struct iovec *pieces, size_t count, const struct msghdr *msg)
+{
+	struct torc_sim_file *file = op->file;
+
 	if (file->state == TORC__SIM_NEW || file->state == TORC__SIM_CONNECTING)
 		return torc__sim_done(
 			op, file->kind == TORC__SIM_UNIX ? -ENOTCONN : -EPIPE);
@@ -128,16 +189,7 @@ send_stream(struct torc_sim *sim, struct torc_sim_op *op,
 	if (torc__sim_strikes(sim, TORC__SIM_RESET) &&
 		file->kind == TORC__SIM_TCP)
 		reset_both(sim, file);
-	max = total - op->done_bytes;
-	if (max > 1 && torc__sim_strikes(sim, TORC__SIM_SHORT_SEND))
-		max = 1 + torc__sim_draw_below(sim, max - 1);
-	send_pieces(sim, op, pieces, count, max);
-	if (op->done_bytes == total || (op->done_bytes > 0 && !is_all))
-		return torc__sim_done(op, (int32_t)op->done_bytes);
-	if (op->sqe.msg_flags & MSG_DONTWAIT)
-		return torc__sim_done(op,
-			op->done_bytes > 0 ? (int32_t)op->done_bytes : -EAGAIN);
-	return torc__sim_blocked(op, &file->writers);
+	return send_now(sim, op, pieces, count, msg);
 }
 
 enum torc_sim_attempt
@@ -152,12 +204,12 @@ torc__sim_try_send(struct torc_sim *sim, struct torc_sim_op *op)
 		return torc__sim_done(op, -ENOTSOCK);
 	if (op->file->kind == TORC__SIM_UDP)
 		return torc__sim_done(op, -EDESTADDRREQ);
-	return send_stream(sim, op, &piece, 1);
+	return send_stream(sim, op, &piece, 1, NULL);
 }
 
 enum torc_sim_attempt
 torc__sim_send_vector(
 	struct torc_sim *sim, struct torc_sim_op *op, const struct msghdr *msg)
 {
-	return send_stream(sim, op, msg->msg_iov, msg->msg_iovlen);
+	return send_stream(sim, op, msg->msg_iov, msg->msg_iovlen, msg);
 }

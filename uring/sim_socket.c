@@ -54,7 +54,8 @@ cut_unix(struct torc_sim *sim, struct torc_sim_file *file)
 {
 	struct torc_sim_file *peer = file->peer;
 
-	if (file->rx.head != file->rx.tail)
+	if (file->rx.head != file->rx.tail ||
+		!torc__list_is_empty(&file->rx.notes))
 		peer->error = ECONNRESET;
 	torc__sim_pipe_finish(sim, &peer->rx, TORC__SIM_PIPE_FIN);
 }
@@ -133,6 +134,13 @@ torc__sim_socket_release(struct torc_sim *sim, struct torc_sim_file *file)
 	torc__sim_socket_unlisten(sim, file);
 	torc__sim_name_unbind(sim, file);
 	leave(sim, file);
+	torc__sim_notes_drop(sim, file);
+	/* Whoever waits for its queue finds nobody. */
+	if (file->is_starved)
+		sim->starved_count--;
+	file->is_starved = false;
+	if (file->kind == TORC__SIM_UDP)
+		torc__sim_datagram_room(sim, file);
 	torc__sim_pipe_close(sim, &file->rx);
 	while ((link = torc__list_pop_front(&file->datagrams)) != NULL)
 		free(torc__container_of(link, struct torc_sim_datagram, link));

@@ -95,7 +95,7 @@ static const char *
 detail_name(const struct torc_sim_trace_entry *entry)
 {
 	static const char *const calls[] = { "socket", "bind", "listen",
-		"shutdown", "close" };
+		"shutdown", "close", "socketpair", "pipe" };
 	static const char *const arrivals[] = { "bytes", "end", "reset" };
 
 	switch ((enum torc_sim_what)entry->what) {

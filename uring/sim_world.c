@@ -9,7 +9,7 @@
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
 
-#include "uring/sim_world_priv.h"
+#include "uring/sim_disk_priv.h"
 
 /* Not 0: core takes that for "never". */
 #define CLOCK_START_NS TORC_S
@@ -18,6 +18,7 @@
 #define BYTES_PER_S UINT64_C(1000000000)
 #define BUF_BYTES (64u << 10)
 #define FDS_MAX 65536
+#define DISK_BYTES (UINT64_C(64) << 20)
 #define TIME_MAX_NS (30 * 86400 * TORC_S)
 
 struct torc_sim *torc__sim;
@@ -45,6 +46,8 @@ fill_config(struct torc_sim_config *config)
 		config->rcvbuf_bytes = BUF_BYTES;
 	if (config->fds_max == 0)
 		config->fds_max = FDS_MAX;
+	if (config->disk_bytes == 0)
+		config->disk_bytes = DISK_BYTES;
 	if (config->steps_max == 0)
 		config->steps_max = UINT64_MAX;
 	if (config->time_max_ns == 0)
@@ -112,6 +115,27 @@ free_spares(struct torc_sim *sim)
 	}
 }
 
+/* A socket may be on its way through itself, and then nothing else ends it. */
+static void
+drop_notes(struct torc_sim *sim)
+{
+	struct torc_link *link = sim->files.next;
+
+	while (link != &sim->files) {
+		struct torc_sim_file *file =
+			torc__container_of(link, struct torc_sim_file, all);
+
+		link = link->next;
+		if (torc__list_is_empty(&file->rx.notes))
+			continue;
+		file->refs_count++;
+		torc__sim_notes_drop(sim, file);
+		torc__sim_file_put(sim, file);
+		/* Others may have gone with it. */
+		link = sim->files.next;
+	}
+}
+
 void
 torc__sim_end(struct torc_sim_counts *counts)
 {
@@ -130,12 +154,14 @@ torc__sim_end(struct torc_sim_counts *counts)
 		(unsigned long long)sim->counts.hash);
 	if (counts != NULL)
 		*counts = sim->counts;
+	drop_notes(sim);
 	for (uint32_t i = 0; i < sim->fds_top; i++)
 		if (sim->fds[i] != NULL)
 			torc__sim_fd_close(sim, TORC__SIM_FD_BASE + (int)i);
 	while ((link = torc__list_first(&sim->paths)) != NULL)
 		torc__sim_path_remove(sim,
 			torc__container_of(link, struct torc_sim_path, link));
+	torc__sim_disk_free(sim);
 	free_spares(sim);
 	free(sim->events);
 	free(sim->fds);

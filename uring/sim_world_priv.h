@@ -32,6 +32,8 @@
 
 struct torc_sim;
 struct torc_sim_file;
+struct torc_sim_node;
+struct torc_sim_op;
 struct torc_sim_ring;
 
 /* ---- time ---- */
@@ -116,6 +118,7 @@ struct torc_sim_pipe {
 		uint64_t upto, at_ns;
 	} marks[TORC__SIM_MARKS];
 	uint32_t marks_head, marks_count;
+	struct torc_link notes;     /* what lies beside the bytes */
 	enum torc_sim_pipe_end end; /* what comes after tail */
 	bool is_end_seen;           /* it has arrived */
 	uint64_t end_ns;            /* not before */
@@ -130,6 +133,9 @@ void torc__sim_pipe_put(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 	const void *data, uint32_t bytes);
 void torc__sim_pipe_get(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 	void *data, uint32_t bytes);
+/* The same into nothing. */
+void torc__sim_pipe_skip(
+	struct torc_sim *sim, struct torc_sim_pipe *pipe, uint32_t bytes);
 /* End the direction; bytes on their way are cut for a reset. */
 void torc__sim_pipe_finish(struct torc_sim *sim, struct torc_sim_pipe *pipe,
 	enum torc_sim_pipe_end end);
@@ -142,6 +148,8 @@ enum torc_sim_kind {
 	TORC__SIM_UDP,
 	TORC__SIM_EVENT,
 	TORC__SIM_SIGNALS,
+	TORC__SIM_FIFO, /* one end of it */
+	TORC__SIM_DISK,
 };
 
 enum torc_sim_state {
@@ -176,6 +184,7 @@ struct torc_sim_file {
 	int family;
 	struct torc_sim_name local, remote;
 	struct torc_link bound; /* among those with a name of their own */
+	bool is_packet;         /* SOCK_SEQPACKET */
 	bool is_reuseport;
 	bool is_linger_reset; /* SO_LINGER with 0 seconds */
 	bool is_write_shut, is_read_shut;
@@ -191,10 +200,19 @@ struct torc_sim_file {
 	/* A datagram socket. */
 	struct torc_link datagrams;
 	uint32_t datagrams_bytes;
+	bool is_starved; /* its last send found a receiver full */
 
 	/* An event's count; signals that were raised, and their set. */
 	uint64_t count;
 	uint64_t raised, mask;
+
+	/* A pipe's end that is written to. */
+	bool is_writer;
+
+	/* A file or folder on the disk; sim_disk_priv.h. */
+	struct torc_sim_node *node;
+	uint64_t position;
+	uint32_t open_flags;
 };
 
 struct torc_sim_file *torc__sim_file_new(
@@ -221,6 +239,44 @@ void torc__sim_socket_cut(struct torc_sim *sim, struct torc_sim_file *file);
 void torc__sim_socket_unlisten(
 	struct torc_sim *sim, struct torc_sim_file *file);
 
+/* ---- ends that belong together; sim_pair.c ---- */
+
+int torc__sim_pair_open(struct torc_sim *sim, int type, int fds[2]);
+int torc__sim_fifo_open(struct torc_sim *sim, int fds[2]);
+void torc__sim_fifo_release(struct torc_sim *sim, struct torc_sim_file *file);
+
+/* ---- packets, and descriptors that travel; sim_message.c ---- */
+
+struct torc_sim_note;
+
+/*
+ * What goes beside the bytes of this send: NULL for nothing. 0; -EBADF,
+ * -EINVAL, -EOPNOTSUPP, -ENOMEM. `msg` may be NULL.
+ */
+int torc__sim_note_make(struct torc_sim *sim, const struct torc_sim_op *op,
+	const struct msghdr *msg, struct torc_sim_note **note);
+/* `bytes` of it were put to `to`, just now. */
+void torc__sim_note_put(struct torc_sim *sim, struct torc_sim_file *to,
+	uint64_t bytes, struct torc_sim_note *note);
+void torc__sim_note_drop(struct torc_sim *sim, struct torc_sim_note *note);
+/* Of what nobody will receive. */
+void torc__sim_notes_drop(struct torc_sim *sim, struct torc_sim_file *file);
+
+/* What one receive takes: bytes, and what lies beside them. */
+struct torc_sim_take {
+	struct torc_sim_note *note;
+	uint32_t bytes;
+	uint32_t skip;  /* of a packet that is too long */
+	uint32_t whole; /* both */
+};
+
+/* False: there is nothing. True: get `bytes`, and end it. */
+bool torc__sim_take_begin(struct torc_sim *sim, struct torc_sim_file *file,
+	uint32_t max, struct torc_sim_take *take);
+/* Descriptors go to `msg`; without one they are closed. */
+void torc__sim_take_end(struct torc_sim *sim, struct torc_sim_file *file,
+	struct torc_sim_take *take, struct msghdr *msg);
+
 /* ---- names ---- */
 
 /* A path, which stays when its socket is gone. */
@@ -245,6 +301,9 @@ struct torc_sim_path *torc__sim_path_find(
 void torc__sim_path_remove(struct torc_sim *sim, struct torc_sim_path *path);
 
 /* ---- datagrams ---- */
+
+/* A Unix receiver has room, or is gone: who polls for it is told. */
+void torc__sim_datagram_room(struct torc_sim *sim, struct torc_sim_file *file);
 
 struct torc_sim_datagram {
 	struct torc_sim_event arrival;
@@ -279,7 +338,7 @@ struct torc_sim_op {
 	uint32_t cqe_flags;
 	uint32_t done_bytes; /* of a MSG_WAITALL */
 	uint32_t cap_bytes;  /* a receive's, what is left of it */
-	uint32_t tries;      /* of a connect */
+	uint32_t tries;      /* of a connect, or of what takes its time */
 	bool is_multishot;
 	bool is_capped;
 	bool is_ready;    /* on the ring's ready list */
@@ -309,8 +368,18 @@ typedef enum torc_sim_attempt torc_sim_try_fn(
 
 torc_sim_try_fn torc__sim_try_accept, torc__sim_try_connect, torc__sim_try_recv,
 	torc__sim_try_recvmsg, torc__sim_try_send, torc__sim_try_sendmsg,
-	torc__sim_try_read, torc__sim_try_poll;
+	torc__sim_try_read, torc__sim_try_write, torc__sim_try_poll,
+	torc__sim_try_openat, torc__sim_try_statx, torc__sim_try_fsync,
+	torc__sim_try_ftruncate, torc__sim_try_renameat, torc__sim_try_unlinkat,
+	torc__sim_try_mkdirat;
 
+/* True while an op takes the time that a disk or a thread needs. */
+bool torc__sim_is_busy(struct torc_sim *sim, struct torc_sim_op *op);
+
+/* One message of a connection, with its descriptors. */
+torc_sim_try_fn torc__sim_recv_message;
+/* Nothing is there: the error, once, an end, or wait. */
+enum torc_sim_attempt torc__sim_recv_nothing(struct torc_sim_op *op);
 enum torc_sim_attempt torc__sim_send_vector(
 	struct torc_sim *sim, struct torc_sim_op *op, const struct msghdr *msg);
 
@@ -372,8 +441,14 @@ struct torc_sim {
 	uint16_t next_port;
 	uint64_t serials;
 
+	struct torc_sim_node *root; /* NULL: no file was named yet */
+	uint64_t nodes_count;
+	uint64_t names_count; /* that were ever given */
+	uint64_t disk_pages;
+
 	struct torc_link spare_ops;
 	struct torc_link flying; /* datagrams on their way */
+	uint32_t starved_count;  /* files that are starved */
 	void *spare_pipes[32];   /* by log2 of their capacity; linked */
 
 	bool has_stuck; /* on_stuck was called */
@@ -409,6 +484,9 @@ void torc__sim_leave(struct torc_sim *sim, struct torc_sim_ring *ring);
 
 /* The engine's calls around a socket; sim_calls.c. */
 int torc__sim_socket(struct torc_ring *, int domain, int type, int protocol);
+int torc__sim_socketpair(struct torc_ring *, int type, int fds[2]);
+int torc__sim_pipe(struct torc_ring *, int fds[2]);
+int torc__sim_read_dir(struct torc_ring *, int fd, void *buf, size_t bytes);
 int torc__sim_bind(
 	struct torc_ring *, int fd, const struct sockaddr *, socklen_t);
 int torc__sim_listen(struct torc_ring *, int fd, int backlog);

@@ -12,6 +12,7 @@
 #define CQ_ENTRIES_MAX 65536u
 /* io_uring_register(2). */
 #define GROUP_ENTRIES_MAX 32768u
+#define FIXED_MAX 16384u
 
 static uint32_t
 round_up(uint32_t count, uint32_t max)
@@ -61,6 +62,7 @@ torc__soft_close(struct torc_ring *ring)
 	free(ring->uring.sq.sqes);
 	free(ring->uring.cq.cqes);
 	free(soft->waiting);
+	free(soft->fixed);
 	free(soft);
 }
 
@@ -172,25 +174,121 @@ add_group(struct torc_soft *soft, const struct io_uring_buf_reg *reg)
 	return -ENOMEM;
 }
 
+/* ---- registered memory ---- */
+
+static int
+add_fixed(struct torc_soft *soft, const struct iovec *iovs, uint32_t count)
+{
+	if (soft->fixed != NULL)
+		return -EBUSY;
+	if (count == 0 || count > FIXED_MAX)
+		return -EINVAL;
+	soft->fixed = calloc(count, sizeof(*soft->fixed));
+	if (soft->fixed == NULL)
+		return -ENOMEM;
+	if (iovs != NULL)
+		memcpy(soft->fixed, iovs, count * sizeof(*iovs));
+	soft->fixed_count = count;
+	return 0;
+}
+
+static int
+remove_fixed(struct torc_soft *soft)
+{
+	if (soft->fixed == NULL)
+		return -ENXIO;
+	free(soft->fixed);
+	soft->fixed = NULL;
+	soft->fixed_count = 0;
+	return 0;
+}
+
+static int
+add_fixed2(struct torc_soft *soft, const struct io_uring_rsrc_register *reg)
+{
+	bool is_sparse = reg->flags & IORING_RSRC_REGISTER_SPARSE;
+
+	if ((reg->flags & ~IORING_RSRC_REGISTER_SPARSE) || reg->resv2 != 0 ||
+		(is_sparse && reg->data != 0))
+		return -EINVAL;
+	return add_fixed(soft,
+		is_sparse ? NULL : (const void *)(uintptr_t)reg->data, reg->nr);
+}
+
+/* How many were changed. */
+static int
+update_fixed(struct torc_soft *soft, const struct io_uring_rsrc_update2 *update)
+{
+	const struct iovec *iovs = (const void *)(uintptr_t)update->data;
+
+	if (soft->fixed == NULL)
+		return -ENXIO;
+	if (update->nr == 0 || update->offset > soft->fixed_count ||
+		update->nr > soft->fixed_count - update->offset)
+		return -EINVAL;
+	memcpy(soft->fixed + update->offset, iovs, update->nr * sizeof(*iovs));
+	return (int)update->nr;
+}
+
+int
+torc__soft_check_fixed(const struct torc_ring *ring, uint16_t index,
+	uint64_t address, uint32_t bytes)
+{
+	const struct torc_soft *soft = torc__soft_of(ring);
+	const struct iovec *iov;
+	uint64_t before;
+
+	if (index >= soft->fixed_count)
+		return -EFAULT;
+	iov = &soft->fixed[index];
+	before = address - (uintptr_t)iov->iov_base;
+	if (address < (uintptr_t)iov->iov_base || before > iov->iov_len ||
+		bytes > iov->iov_len - before)
+		return -EFAULT;
+	return 0;
+}
+
+/* ---- all of it ---- */
+
+static int
+remove_group(struct torc_soft *soft, const struct io_uring_buf_reg *reg)
+{
+	struct torc_soft_group *group = find_group(soft, reg->bgid);
+
+	if (group == NULL)
+		return -ENOENT;
+	group->entries = NULL;
+	return 0;
+}
+
 int
 torc__soft_register(struct torc_ring *ring, uint32_t opcode, const void *arg,
 	uint32_t arg_count)
 {
 	struct torc_soft *soft = torc__soft_of(ring);
-	const struct io_uring_buf_reg *reg = arg;
-	struct torc_soft_group *group;
 
-	if (arg == NULL || arg_count != 1)
+	if (opcode == IORING_UNREGISTER_BUFFERS)
+		return arg != NULL || arg_count != 0 ? -EINVAL
+						     : remove_fixed(soft);
+	if (arg == NULL)
 		return -EINVAL;
-	if (opcode == IORING_REGISTER_PBUF_RING)
-		return add_group(soft, reg);
-	if (opcode != IORING_UNREGISTER_PBUF_RING)
-		return -EINVAL;
-	group = find_group(soft, reg->bgid);
-	if (group == NULL)
-		return -ENOENT;
-	group->entries = NULL;
-	return 0;
+	switch (opcode) {
+	case IORING_REGISTER_PBUF_RING:
+		return arg_count != 1 ? -EINVAL : add_group(soft, arg);
+	case IORING_UNREGISTER_PBUF_RING:
+		return arg_count != 1 ? -EINVAL : remove_group(soft, arg);
+	case IORING_REGISTER_BUFFERS:
+		return add_fixed(soft, arg, arg_count);
+	case IORING_REGISTER_BUFFERS2:
+		return arg_count != sizeof(struct io_uring_rsrc_register)
+			       ? -EINVAL
+			       : add_fixed2(soft, arg);
+	case IORING_REGISTER_BUFFERS_UPDATE:
+		return arg_count != sizeof(struct io_uring_rsrc_update2)
+			       ? -EINVAL
+			       : update_fixed(soft, arg);
+	}
+	return -EINVAL;
 }
 
 int

@@ -18,6 +18,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <sys/uio.h>
 
 #include "uring/ring_priv.h"
 
@@ -49,6 +50,11 @@ struct torc_soft {
 	uint32_t waiting_max;
 
 	struct torc_soft_group groups[TORC__SOFT_GROUPS];
+
+	/* Memory for READ_FIXED and WRITE_FIXED, by index. */
+	struct iovec *fixed;
+	uint32_t fixed_count;
+
 	void *engine; /* its own */
 };
 
@@ -90,8 +96,9 @@ void torc__soft_post(struct torc_ring *ring, uint64_t user_data, int32_t res,
 void torc__soft_flush(struct torc_ring *ring);
 
 /*
- * PBUF_RING and its opposite. -EINVAL, -EEXIST, -ENOENT as the kernel has
- * them; -EINVAL for everything else.
+ * PBUF_RING, BUFFERS (2 and UPDATE too), and their opposites. -EINVAL,
+ * -EEXIST, -ENOENT, -EBUSY, -ENXIO as the kernel has them; -EINVAL for
+ * everything else.
  */
 int torc__soft_register(struct torc_ring *ring, uint32_t opcode,
 	const void *arg, uint32_t arg_count);
@@ -102,6 +109,10 @@ int torc__soft_register(struct torc_ring *ring, uint32_t opcode,
  */
 int torc__soft_next_buffer(struct torc_ring *ring, uint16_t group,
 	struct torc_soft_buffer *buffer);
+
+/* 0, or -EFAULT when that memory is not what was registered there. */
+int torc__soft_check_fixed(const struct torc_ring *ring, uint16_t index,
+	uint64_t address, uint32_t bytes);
 
 /* Take it; returns the CQE flags that name it. */
 uint32_t torc__soft_use_buffer(struct torc_ring *ring, uint16_t group,

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 #include "uring/sys_priv.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
@@ -21,6 +22,27 @@ torc__sys_socket(struct torc_ring *ring, int domain, int type, int protocol)
 {
 	(void)ring;
 	return result(socket(domain, type | SOCK_CLOEXEC, protocol));
+}
+
+int
+torc__sys_socketpair(struct torc_ring *ring, int type, int fds[2])
+{
+	(void)ring;
+	return result(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
+}
+
+int
+torc__sys_pipe(struct torc_ring *ring, int fds[2])
+{
+	(void)ring;
+	return result(pipe2(fds, O_CLOEXEC));
+}
+
+int
+torc__sys_read_dir(struct torc_ring *ring, int fd, void *buf, size_t bytes)
+{
+	(void)ring;
+	return result((int)getdents64(fd, buf, bytes));
 }
 
 int

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "tests/contract/families.h"
+#include "tests/contract/steps.h"
 #include "tests/contract/watchdog.h"
 
 /* 6.6; older headers lack it. */
@@ -43,6 +44,10 @@ static const struct contract_family *const families[] = {
 	&contract_unix_stream_family,
 	&contract_poll_family,
 	&contract_event_family,
+	&contract_file_family,
+	&contract_path_family,
+	&contract_pipe_family,
+	&contract_message_family,
 	&contract_timeout_family,
 	&contract_cancel_family,
 	&contract_refusal_family,
@@ -157,6 +162,7 @@ run_script(struct contract *c)
 	c->fds_count = 0;
 	c->memory_used = 0;
 	c->why[0] = '\0';
+	c->dir[0] = '\0';
 	if (contract_open_ring(c, &c->ring, c->script->cq_entries) < 0) {
 		snprintf(c->why, sizeof(c->why), "no ring could be opened");
 		return;
@@ -166,6 +172,8 @@ run_script(struct contract *c)
 	for (uint32_t i = 0; i < c->fds_count; i++)
 		c->engine->close_fd(&c->ring, c->fds[i]);
 	torc__ring_close(&c->ring);
+	if (is_real(c->config))
+		files_clean(c);
 	if (is_real(c->config) && c->why[0] == '\0' && count_fds() != fds)
 		snprintf(c->why, sizeof(c->why),
 			"%d descriptors more after it than before",

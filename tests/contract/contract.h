@@ -73,6 +73,7 @@ struct contract {
 	uint32_t fds_count;
 	size_t memory_used;
 	uint64_t serial; /* of the harness's own operations */
+	char dir[64];    /* of the script's files; "": none yet */
 
 	jmp_buf escape;
 	char why[512];

@@ -39,6 +39,18 @@ start_any(struct contract *c, int opcode, int fd)
 	case IORING_OP_READ:
 		start_read(c, 1, fd, memory(c, 8), 8);
 		return;
+	case IORING_OP_WRITE:
+		start_write_at(c, 1, fd, "x", 1, 0);
+		return;
+	case IORING_OP_READV:
+		start_readv(c, 1, fd, memory(c, sizeof(struct iovec)), 1, 0);
+		return;
+	case IORING_OP_WRITEV:
+		start_writev(c, 1, fd, memory(c, sizeof(struct iovec)), 1, 0);
+		return;
+	case IORING_OP_FSYNC:
+		start_sync(c, 1, fd, 0);
+		return;
 	case IORING_OP_POLL_ADD:
 		start_poll(c, 1, fd, POLLIN);
 		return;
@@ -244,6 +256,10 @@ static const struct contract_script scripts[] = {
 	ON_BAD(SENDMSG),
 	ON_BAD(RECVMSG),
 	ON_BAD(READ),
+	ON_BAD(READV),
+	ON_BAD(WRITE),
+	ON_BAD(WRITEV),
+	ON_BAD(FSYNC),
 	ON_BAD(POLL_ADD),
 	ON_BAD(CLOSE),
 	ON_EVENT(ACCEPT),

@@ -11,6 +11,8 @@
  */
 
 #include <netinet/in.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
 #include <sys/un.h>
 
 #include "tests/contract/contract.h"
@@ -162,6 +164,60 @@ void start_sendmsg(struct contract *c, uint64_t id, int fd, const void *sa,
 	socklen_t len, const void *data, size_t bytes);
 /* Datagrams into a group, with room for names of sockaddr_in. */
 void start_messages(struct contract *c, uint64_t id, int fd, uint16_t group);
+
+/* ---- files and pipes; files.c ---- */
+
+struct ends {
+	int reader, writer;
+};
+
+/* In a directory that is the script's own, and gone after it. */
+const char *path_of(struct contract *c, const char *name);
+/* Of a file that is not there yet. */
+int open_new(struct contract *c, const char *name);
+int open_path(struct contract *c, const char *name, int flags);
+/* A new one with this in it. */
+int open_text(struct contract *c, const char *name, const char *text);
+/* That this is in it from `offset` on, and no more than that. */
+void require_file(
+	struct contract *c, int fd, uint64_t offset, const char *text);
+struct ends open_ends(struct contract *c);
+/* Two Unix sockets without names. */
+struct pair open_sockets(struct contract *c, int type);
+/* A copy of it, in the script's memory. */
+char *put_text(struct contract *c, const char *text);
+void make_dir(struct contract *c, const char *name);
+/* Remove that directory; for contract.c. */
+void files_clean(struct contract *c);
+
+/* An offset of -1 is the file's own position. */
+#define AT_POSITION UINT64_MAX
+
+void start_open(struct contract *c, uint64_t id, const char *path, int flags);
+void start_read_at(struct contract *c, uint64_t id, int fd, void *data,
+	size_t bytes, uint64_t offset);
+void start_write_at(struct contract *c, uint64_t id, int fd, const void *data,
+	size_t bytes, uint64_t offset);
+void start_readv(struct contract *c, uint64_t id, int fd,
+	const struct iovec *pieces, unsigned count, uint64_t offset);
+void start_writev(struct contract *c, uint64_t id, int fd,
+	const struct iovec *pieces, unsigned count, uint64_t offset);
+void start_read_fixed(struct contract *c, uint64_t id, int fd, void *data,
+	size_t bytes, uint64_t offset, int index);
+void start_write_fixed(struct contract *c, uint64_t id, int fd,
+	const void *data, size_t bytes, uint64_t offset, int index);
+void start_sync(struct contract *c, uint64_t id, int fd, unsigned flags);
+/* Of the descriptor itself when `path` is "". */
+void start_stat(struct contract *c, uint64_t id, int fd, const char *path,
+	struct statx *stat);
+void start_rename(
+	struct contract *c, uint64_t id, const char *from, const char *to);
+void start_unlink(struct contract *c, uint64_t id, const char *path, int flags);
+void start_mkdir(struct contract *c, uint64_t id, const char *path);
+void start_truncate(struct contract *c, uint64_t id, int fd, int64_t bytes);
+/* As the engine's; waits for locked memory that is on its way back. */
+int register_memory(
+	struct contract *c, uint32_t opcode, const void *arg, uint32_t count);
 
 /* ---- buffers that the ring picks from ---- */
 

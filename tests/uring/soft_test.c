@@ -354,6 +354,98 @@ a_bad_registration_is_refused_as_io_uring_does(void **state)
 		-EINVAL);
 }
 
+/* ---- registered memory ---- */
+
+static int
+check_fixed(struct fixture *f, unsigned index, uintptr_t at, unsigned bytes)
+{
+	return torc__soft_check_fixed(&f->ring, (uint16_t)index, at, bytes);
+}
+
+static void
+registered_memory_has_two_ends(void **state)
+{
+	struct fixture *f = *state;
+	struct iovec iovs[2] = { { (void *)0x10000, 0x1000 },
+		{ (void *)(UINTPTR_MAX - 0xfff), 0xfff } };
+
+	assert_int_equal(
+		torc__soft_register(&f->ring, IORING_REGISTER_BUFFERS, iovs, 2),
+		0);
+	assert_int_equal(check_fixed(f, 0, 0x10000, 0x1000), 0);
+	assert_int_equal(check_fixed(f, 0, 0x10fff, 1), 0);
+	assert_int_equal(check_fixed(f, 0, 0x11000, 0), 0);
+	assert_int_equal(check_fixed(f, 0, 0x11000, 1), -EFAULT);
+	assert_int_equal(check_fixed(f, 0, 0xffff, 2), -EFAULT);
+	assert_int_equal(check_fixed(f, 0, 0x10001, 0x1000), -EFAULT);
+	assert_int_equal(check_fixed(f, 0, 0x10001, UINT32_MAX), -EFAULT);
+	/* An address that goes round is not inside. */
+	assert_int_equal(check_fixed(f, 1, UINTPTR_MAX - 1, 1), 0);
+	assert_int_equal(check_fixed(f, 1, UINTPTR_MAX - 1, 16), -EFAULT);
+	assert_int_equal(check_fixed(f, 2, 0x10000, 1), -EFAULT);
+}
+
+static void
+memory_is_registered_once_or_piece_by_piece(void **state)
+{
+	struct fixture *f = *state;
+	struct iovec iov = { (void *)0x10000, 0x1000 };
+	struct io_uring_rsrc_register all = { .nr = 4,
+		.flags = IORING_RSRC_REGISTER_SPARSE };
+	struct io_uring_rsrc_update2 one = {
+		.offset = 3, .data = (uintptr_t)&iov, .nr = 1
+	};
+	struct torc_ring *ring = &f->ring;
+
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS_UPDATE, &one,
+			sizeof(one)),
+		-ENXIO);
+	assert_int_equal(torc__soft_register(ring, IORING_REGISTER_BUFFERS2,
+				 &all, sizeof(all)),
+		0);
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS, &iov, 1),
+		-EBUSY);
+	assert_int_equal(check_fixed(f, 3, 0x10000, 1), -EFAULT);
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS_UPDATE, &one,
+			sizeof(one)),
+		1);
+	assert_int_equal(check_fixed(f, 3, 0x10000, 1), 0);
+	one.offset = 4;
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS_UPDATE, &one,
+			sizeof(one)),
+		-EINVAL);
+}
+
+static void
+a_bad_registration_of_memory_is_refused(void **state)
+{
+	struct fixture *f = *state;
+	struct iovec iov = { (void *)0x10000, 0x1000 };
+	struct io_uring_rsrc_register all = { .nr = 4, .flags = 1u << 30 };
+	struct torc_ring *ring = &f->ring;
+
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS, &iov, 0),
+		-EINVAL);
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS, &iov, 16385),
+		-EINVAL);
+	assert_int_equal(torc__soft_register(ring, IORING_REGISTER_BUFFERS2,
+				 &all, sizeof(all)),
+		-EINVAL);
+	all.flags = 0;
+	assert_int_equal(
+		torc__soft_register(ring, IORING_REGISTER_BUFFERS2, &all, 8),
+		-EINVAL);
+	assert_int_equal(
+		torc__soft_register(ring, IORING_UNREGISTER_BUFFERS, NULL, 0),
+		-ENXIO);
+}
+
 #define WITH_SOFT(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
@@ -373,6 +465,9 @@ main(void)
 		WITH_SOFT(a_group_is_registered_once),
 		WITH_SOFT(there_is_a_limit_to_groups),
 		WITH_SOFT(a_bad_registration_is_refused_as_io_uring_does),
+		WITH_SOFT(registered_memory_has_two_ends),
+		WITH_SOFT(memory_is_registered_once_or_piece_by_piece),
+		WITH_SOFT(a_bad_registration_of_memory_is_refused),
 	};
 
 	return cmocka_run_group_tests_name("uring/soft", tests, NULL, NULL);

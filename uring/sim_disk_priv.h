@@ -1,0 +1,85 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_URING_SIM_DISK_PRIV_H
+#define TORC_URING_SIM_DISK_PRIV_H
+
+/*
+ * disk - the files and folders of a simulated world
+ *
+ * A tree in memory; it begins with "/" and "/tmp", and relative paths begin
+ * at "/". A file is a set of pages: what was never written takes no room and
+ * reads as zeros. There are no links, owners or permissions.
+ *
+ * Lifetime  Of the world. A node lives while it has a name or is open.
+ * Shard     Behind the world's lock.
+ * Errors    -errno, as the system calls have them; -ENOSPC when all pages
+ *           of the disk (torc_sim_config.disk_bytes) are in use.
+ */
+
+#include <sys/uio.h>
+
+#include "uring/sim_world_priv.h"
+
+#define TORC__SIM_PAGE_BYTES 4096u
+#define TORC__SIM_NAME_MAX 255
+
+struct torc_sim_page {
+	uint64_t index;
+	uint8_t *data;
+};
+
+struct torc_sim_node {
+	struct torc_link beside; /* in its folder, the oldest first */
+	struct torc_link inside; /* of a folder */
+	struct torc_sim_node *folder;
+	uint64_t number;
+	uint64_t order;      /* in its folder; later ones are higher */
+	uint32_t refs_count; /* its name, and what has it open */
+	bool is_folder;
+	uint64_t bytes;
+	uint64_t changed_ns;
+	struct torc_sim_page *pages; /* by index, ascending */
+	uint32_t pages_count, pages_max;
+	char name[TORC__SIM_NAME_MAX + 1];
+};
+
+/* Where a path leads. */
+struct torc_sim_spot {
+	struct torc_sim_node *folder; /* that its last part is in */
+	struct torc_sim_node *node;   /* NULL: there is none of that name */
+	char name[TORC__SIM_NAME_MAX + 1];
+	bool is_slashed; /* a slash at its end: only for folders */
+	bool is_dot;     /* its last part is "." */
+	bool is_up;      /* or "..", or it is "/" itself */
+};
+
+/* ---- names; sim_node.c ---- */
+
+/* From `from` on (NULL: "/"). 0, or what is wrong before its last part. */
+int torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
+	const char *path, struct torc_sim_spot *spot);
+/* A new one there; NULL without memory. */
+struct torc_sim_node *torc__sim_node_add(
+	struct torc_sim *sim, const struct torc_sim_spot *spot, bool is_folder);
+/* It has no name any more. */
+void torc__sim_node_remove(struct torc_sim *sim, struct torc_sim_node *node);
+void torc__sim_node_move(struct torc_sim *sim, struct torc_sim_node *node,
+	const struct torc_sim_spot *to);
+/* The first in `folder` whose order is above this, or NULL. */
+const struct torc_sim_node *torc__sim_node_after(
+	const struct torc_sim_node *folder, uint64_t order);
+void torc__sim_node_put(struct torc_sim *sim, struct torc_sim_node *node);
+/* All of it. */
+void torc__sim_disk_free(struct torc_sim *sim);
+
+/* ---- bytes; sim_bytes.c ---- */
+
+/* Not past the end; how many. */
+uint32_t torc__sim_node_read(const struct torc_sim_node *node, uint64_t offset,
+	void *data, uint32_t bytes);
+/* How many; fewer than asked for when the disk is full. */
+uint32_t torc__sim_node_write(struct torc_sim *sim, struct torc_sim_node *node,
+	uint64_t offset, const void *data, uint32_t bytes);
+void torc__sim_node_cut(
+	struct torc_sim *sim, struct torc_sim_node *node, uint64_t bytes);
+
+#endif /* TORC_URING_SIM_DISK_PRIV_H */

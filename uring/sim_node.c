@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: MIT */
+/* Names on the simulated disk, and where paths lead. */
+#include <errno.h>
+#include <limits.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "uring/sim_disk_priv.h"
+
+static struct torc_sim_node *
+node_new(struct torc_sim *sim, bool is_folder)
+{
+	struct torc_sim_node *node = calloc(1, sizeof(*node));
+
+	if (node == NULL)
+		return NULL;
+	torc__list_init(&node->inside);
+	node->refs_count = 1;
+	node->is_folder = is_folder;
+	node->number = ++sim->nodes_count;
+	node->changed_ns = sim->now_ns;
+	return node;
+}
+
+static struct torc_sim_node *
+look_up(const struct torc_sim_node *folder, const char *name)
+{
+	for (struct torc_link *link = folder->inside.next;
+		link != &folder->inside; link = link->next) {
+		struct torc_sim_node *node =
+			torc__container_of(link, struct torc_sim_node, beside);
+
+		if (strcmp(node->name, name) == 0)
+			return node;
+	}
+	return NULL;
+}
+
+const struct torc_sim_node *
+torc__sim_node_after(const struct torc_sim_node *folder, uint64_t order)
+{
+	for (struct torc_link *link = folder->inside.next;
+		link != &folder->inside; link = link->next) {
+		struct torc_sim_node *node =
+			torc__container_of(link, struct torc_sim_node, beside);
+
+		if (node->order > order)
+			return node;
+	}
+	return NULL;
+}
+
+static void
+attach(struct torc_sim *sim, struct torc_sim_node *node,
+	const struct torc_sim_spot *spot)
+{
+	memcpy(node->name, spot->name, sizeof(node->name));
+	node->folder = spot->folder;
+	node->order = ++sim->names_count;
+	torc__list_push_back(&spot->folder->inside, &node->beside);
+	spot->folder->changed_ns = sim->now_ns;
+}
+
+/* The world's first file needs it. */
+static struct torc_sim_node *
+root_of(struct torc_sim *sim)
+{
+	struct torc_sim_spot tmp = { .name = "tmp" };
+
+	if (sim->root != NULL)
+		return sim->root;
+	sim->root = node_new(sim, true);
+	if (sim->root == NULL)
+		torc__panic("out of memory for a simulated disk");
+	sim->root->folder = sim->root;
+	tmp.folder = sim->root;
+	if (torc__sim_node_add(sim, &tmp, true) == NULL)
+		torc__panic("out of memory for a simulated disk");
+	return sim->root;
+}
+
+/* The next part of `path`, which is then behind it; false: too long. */
+static bool
+cut_part(const char **path, char *name)
+{
+	size_t bytes = strcspn(*path, "/");
+
+	if (bytes > TORC__SIM_NAME_MAX)
+		return false;
+	memcpy(name, *path, bytes);
+	name[bytes] = '\0';
+	*path += bytes;
+	return true;
+}
+
+/* One part further: into `spot`, whose node is where we are. */
+static int
+step(struct torc_sim_spot *spot, const char **path)
+{
+	struct torc_sim_node *here = spot->node;
+
+	if (here == NULL)
+		return -ENOENT;
+	if (!here->is_folder)
+		return -ENOTDIR;
+	if (!cut_part(path, spot->name))
+		return -ENAMETOOLONG;
+	spot->is_dot = strcmp(spot->name, ".") == 0;
+	spot->is_up = strcmp(spot->name, "..") == 0;
+	spot->folder = here;
+	spot->node = spot->is_dot  ? here
+		     : spot->is_up ? here->folder
+				   : look_up(here, spot->name);
+	return 0;
+}
+
+int
+torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
+	const char *path, struct torc_sim_spot *spot)
+{
+	if (path[0] == '\0')
+		return -ENOENT;
+	if (strlen(path) >= PATH_MAX)
+		return -ENAMETOOLONG;
+	if (path[0] == '/' || from == NULL)
+		from = root_of(sim);
+	/* In a folder that was removed there is nothing to find. */
+	if (from->folder == from && from != sim->root)
+		return -ENOENT;
+	*spot = (struct torc_sim_spot){ .is_up = true };
+	spot->node = spot->folder = from;
+	for (;;) {
+		int ret;
+
+		spot->is_slashed = path[0] == '/';
+		path += strspn(path, "/");
+		if (path[0] == '\0')
+			return 0;
+		ret = step(spot, &path);
+		if (ret < 0)
+			return ret;
+	}
+}
+
+struct torc_sim_node *
+torc__sim_node_add(
+	struct torc_sim *sim, const struct torc_sim_spot *spot, bool is_folder)
+{
+	struct torc_sim_node *node = node_new(sim, is_folder);
+
+	if (node != NULL)
+		attach(sim, node, spot);
+	return node;
+}
+
+static void
+detach(struct torc_sim *sim, struct torc_sim_node *node)
+{
+	node->folder->changed_ns = sim->now_ns;
+	torc__list_remove(&node->beside);
+}
+
+void
+torc__sim_node_remove(struct torc_sim *sim, struct torc_sim_node *node)
+{
+	detach(sim, node);
+	/* It may be open: its way up ends here. */
+	node->folder = node;
+	torc__sim_node_put(sim, node);
+}
+
+void
+torc__sim_node_move(struct torc_sim *sim, struct torc_sim_node *node,
+	const struct torc_sim_spot *to)
+{
+	detach(sim, node);
+	attach(sim, node, to);
+}
+
+void
+torc__sim_node_put(struct torc_sim *sim, struct torc_sim_node *node)
+{
+	torc_assert(node->refs_count > 0);
+	if (--node->refs_count > 0)
+		return;
+	torc__sim_node_cut(sim, node, 0);
+	free(node->pages);
+	free(node);
+}
+
+void
+torc__sim_disk_free(struct torc_sim *sim)
+{
+	struct torc_sim_node *node = sim->root;
+
+	/* From below, so that each folder is empty when it goes. */
+	while (node != NULL) {
+		struct torc_link *link = torc__list_first(&node->inside);
+		struct torc_sim_node *folder = node->folder;
+
+		if (link != NULL) {
+			node = torc__container_of(
+				link, struct torc_sim_node, beside);
+			continue;
+		}
+		if (node == sim->root)
+			folder = NULL;
+		torc__list_remove(&node->beside);
+		torc__sim_node_put(sim, node);
+		node = folder;
+	}
+	sim->root = NULL;
+}
