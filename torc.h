@@ -10,6 +10,7 @@
  */
 
 #include <torc/alloc/arena.h>
+#include <torc/alloc/io.h>
 #include <torc/base/clock.h>
 #include <torc/base/histogram.h>
 #include <torc/base/list.h>

@@ -7,6 +7,8 @@
 
 #include "base/assert_priv.h"
 
+#define PAGE_BYTES 4096
+
 #ifndef PR_SET_VMA
 #define PR_SET_VMA 0x53564d41
 #define PR_SET_VMA_ANON_NAME 0
@@ -19,6 +21,36 @@ map(size_t bytes, int flags)
 		MAP_PRIVATE | MAP_ANONYMOUS | flags, -1, 0);
 }
 
+/* By more than is needed, whose two ends go back. */
+void *
+torc__region_map_aligned(size_t bytes, size_t align)
+{
+	size_t all_bytes = bytes + align - PAGE_BYTES, skip_bytes, rest_bytes;
+	uint8_t *base = map(all_bytes, 0);
+
+	torc_assert(align >= PAGE_BYTES && (align & (align - 1)) == 0);
+	if (base == MAP_FAILED)
+		return NULL;
+	skip_bytes = -(uintptr_t)base & (align - 1);
+	rest_bytes = all_bytes - skip_bytes - bytes;
+	if (skip_bytes > 0)
+		munmap(base, skip_bytes);
+	if (rest_bytes > 0)
+		munmap(base + skip_bytes + bytes, rest_bytes);
+	return base + skip_bytes;
+}
+
+/* Where transparent ones are had for the asking. */
+static void *
+map_transparent(size_t bytes)
+{
+	void *base = torc__region_map_aligned(bytes, TORC__REGION_BYTES);
+
+	if (base != NULL)
+		madvise(base, bytes, MADV_HUGEPAGE);
+	return base;
+}
+
 int
 torc__region_map(struct torc_region *region, size_t bytes)
 {
@@ -27,8 +59,8 @@ torc__region_map(struct torc_region *region, size_t bytes)
 	torc_assert(bytes > 0 && bytes % TORC__REGION_BYTES == 0);
 	base = map(bytes, MAP_HUGETLB);
 	if (base == MAP_FAILED)
-		base = map(bytes, 0);
-	if (base == MAP_FAILED)
+		base = map_transparent(bytes);
+	if (base == NULL)
 		return -ENOMEM;
 
 	/* A child that a fork makes must not see buffers in flight change. */

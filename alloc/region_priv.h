@@ -26,9 +26,18 @@ struct torc_region {
 	size_t used_bytes;
 };
 
-/* 0 or -ENOMEM. Huge pages where the machine gives them, else small ones. */
+/*
+ * 0 or -ENOMEM. Reserved huge pages, or transparent ones where the kernel
+ * gives them to who asks; else small ones.
+ */
 int torc__region_map(struct torc_region *region, size_t bytes);
 void torc__region_unmap(struct torc_region *region);
+
+/*
+ * A mapping of its own, of whole pages, at a multiple of `align` (a power of
+ * two, a page or more); NULL without memory. munmap() ends it.
+ */
+void *torc__region_map_aligned(size_t bytes, size_t align);
 
 /* `bytes` aligned to `align` (a power of two), or NULL when none are left. */
 void *torc__region_cut(struct torc_region *region, size_t bytes, size_t align);

@@ -72,7 +72,7 @@ probe_huge_pages(struct report *report)
 		torc__region_unmap(&region);
 	}
 	snprintf(change, sizeof(change),
-		"sysctl vm.nr_hugepages=%u, or transparent ones: always",
+		"sysctl vm.nr_hugepages=%u, or transparent ones: madvise",
 		pages);
 	row_advise(
 		report_add(report, "huge pages", kib > 0 ? ROW_YES : ROW_LESS,

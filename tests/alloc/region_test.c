@@ -4,8 +4,11 @@
  *         and the region says when it is used up.
  * Method  The corners, then pieces of random sizes until there are none left.
  */
+#include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -92,6 +95,60 @@ a_size_that_would_wrap_is_refused(void **state)
 	assert_ptr_equal(torc__region_cut(r, 1, 64), r->base + 128);
 }
 
+/* The line of smaps that says how the kernel treats this address. */
+static void
+find_flags(const void *address, char *flags, size_t bytes)
+{
+	FILE *file = fopen("/proc/self/smaps", "re");
+	unsigned long low, high;
+	bool is_ours = false;
+	char line[512];
+
+	assert_non_null(file);
+	*flags = '\0';
+	while (fgets(line, sizeof(line), file) != NULL) {
+		if (sscanf(line, "%lx-%lx ", &low, &high) == 2)
+			is_ours = (uintptr_t)address >= low &&
+				  (uintptr_t)address < high;
+		else if (is_ours && strncmp(line, "VmFlags:", 8) == 0)
+			snprintf(flags, bytes, "%s", line + 8);
+	}
+	fclose(file);
+}
+
+static void
+huge_pages_are_asked_for(void **state)
+{
+	struct torc_region *r = *state;
+	char flags[512];
+
+	assert_int_equal((uintptr_t)r->base % TORC__REGION_BYTES, 0);
+	if (access("/sys/kernel/mm/transparent_hugepage", F_OK) < 0) {
+		printf("left out: this kernel has no transparent ones\n");
+		return;
+	}
+	find_flags(r->base, flags, sizeof(flags));
+	/* hg: asked for, ht: reserved ones. */
+	if (strstr(flags, " hg") == NULL && strstr(flags, " ht") == NULL)
+		fail_msg("no huge pages for it:%s", flags);
+}
+
+static void
+a_mapping_of_its_own_is_aligned_and_whole(void **state)
+{
+	(void)state;
+	for (size_t align = 4096; align <= 8 << 20; align *= 2) {
+		size_t bytes = align + 4096;
+		uint8_t *base = torc__region_map_aligned(bytes, align);
+
+		assert_non_null(base);
+		assert_int_equal((uintptr_t)base % align, 0);
+		base[0] = base[bytes - 1] = 1;
+		assert_int_equal(munmap(base, bytes), 0);
+	}
+	assert_null(torc__region_map_aligned((size_t)1 << 60, 4096));
+}
+
 /* Whether the child has the page, found without touching it. */
 static void
 a_child_does_not_inherit_it(void **state)
@@ -127,6 +184,8 @@ main(void)
 		WITH_REGION(pieces_are_aligned_and_apart),
 		WITH_REGION(the_last_byte_can_be_had_and_no_more),
 		WITH_REGION(a_size_that_would_wrap_is_refused),
+		WITH_REGION(huge_pages_are_asked_for),
+		WITH_REGION(a_mapping_of_its_own_is_aligned_and_whole),
 		WITH_REGION(a_child_does_not_inherit_it),
 	};
 
