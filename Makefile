@@ -40,7 +40,7 @@ bench_libs   = $(call once,bench_libs,$(PKG) --libs benchmark)
 uv_libs      = $(call once,uv_libs,$(PKG) --libs libuv)
 libs         = $(uring_libs) $(heap_libs) -lpthread
 
-MODULES := base alloc uring core core/io test  # each may include the ones before it
+MODULES := base alloc uring core core/sync core/channel core/io test  # each may include the ones before it
 SRCS    := $(sort $(wildcard $(MODULES:%=%/*.c) $(MODULES:%=%/*.S)))
 HDRS    := torc.h $(filter-out %_priv.h,$(sort $(wildcard $(MODULES:%=%/*.h))))
 OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
@@ -221,10 +221,14 @@ $(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
 
 # A fault_test stands in front of the allocator.
 $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
+$(B)/tests/core/place_kernel_test: wrap := -Wl,--wrap=torc_malloc
 # A denial_test stands in front of the kernel.
 $(B)/tests/faults/denial_test: $(B)/tests/faults/denial.o
 $(B)/tests/faults/denial_test: wrap := $(addprefix -Wl$(comma)--wrap=,io_uring_queue_init_params \
 	io_uring_register_ring_fd io_uring_register io_uring_enter2 torc__sys_event_open torc__sys_signals_open)
+
+# Its backtraces have names.
+$(B)/tests/core/stall_kernel_test: wrap := -rdynamic
 
 # The proxy without its main(); allocations of both may fail.
 $(B)/tests/sim/proxy_sim_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc

@@ -15,6 +15,7 @@
 #include <torc/base/histogram.h>
 #include <torc/base/list.h>
 #include <torc/base/log.h>
+#include <torc/core/blocking.h>
 #include <torc/core/future.h>
 #include <torc/core/group.h>
 #include <torc/core/io/address.h>
@@ -24,9 +25,14 @@
 #include <torc/core/io/signal.h>
 #include <torc/core/io/stream.h>
 #include <torc/core/io/udp.h>
+#include <torc/core/local.h>
+#include <torc/core/message.h>
+#include <torc/core/place.h>
+#include <torc/core/remote.h>
 #include <torc/core/runtime.h>
 #include <torc/core/sleep.h>
 #include <torc/core/task.h>
+#include <torc/core/ticker.h>
 #include <torc/core/timer.h>
 #include <torc/uring/op.h>
 

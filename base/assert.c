@@ -2,11 +2,28 @@
 #include "base/assert_priv.h"
 
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
 #define LINE_MAX_BYTES 512
+
+/* Set once, by whoever knows about tasks. */
+static torc_panic_context_fn *_Atomic context;
+
+void
+torc__panic_context_set(torc_panic_context_fn *fn)
+{
+	atomic_store(&context, fn);
+}
+
+/* What is in the line when `len` bytes were to be; one stays for the end. */
+static int
+cut(int len, size_t bytes)
+{
+	return len > (int)bytes - 1 ? (int)bytes - 1 : len;
+}
 
 /*
  * One write(2) and no stdio stream: stdio may hold its lock, or be the very
@@ -18,11 +35,16 @@ last_line(const char *prefix, const char *fmt, va_list args)
 	char line[LINE_MAX_BYTES];
 	int len = snprintf(line, sizeof(line), "%s", prefix);
 	int text = vsnprintf(line + len, sizeof(line) - (size_t)len, fmt, args);
+	torc_panic_context_fn *where;
 
 	if (text > 0)
 		len += text;
-	if (len > (int)sizeof(line) - 1)
-		len = (int)sizeof(line) - 1;
+	len = cut(len, sizeof(line));
+	where = atomic_load(&context);
+	if (where != NULL) {
+		text = where(line + len, sizeof(line) - (size_t)len);
+		len = cut(len + text, sizeof(line));
+	}
 	line[len] = '\n';
 	if (write(STDERR_FILENO, line, (size_t)len + 1) < 0)
 		return; /* nobody is left to be told */

@@ -15,6 +15,8 @@
  * one write(2) and aborts; none allocates or takes a lock.
  */
 
+#include <stddef.h>
+
 #ifndef TORC_CHECK
 #define TORC_CHECK 1
 #endif
@@ -27,6 +29,13 @@ void torc__assert_fail(const char *expr, const char *file, int line)
 
 void torc__panic(const char *fmt, ...)
 	__attribute__((noreturn, cold, format(printf, 1, 2)));
+
+/*
+ * What ends each of these lines: it writes at most `bytes` with the NUL, and
+ * returns how long it is. It runs in a program that is broken already.
+ */
+typedef int torc_panic_context_fn(char *text, size_t bytes);
+void torc__panic_context_set(torc_panic_context_fn *fn);
 
 #define torc_assert(e) \
 	(torc_likely(e) ? (void)0 : torc__assert_fail(#e, __FILE__, __LINE__))

@@ -12,6 +12,8 @@ wake_task(struct torc_future *future)
 	struct torc_task *task = torc_future_waiter(future);
 	struct torc_shard *shard = torc__shard;
 
+	if (torc_unlikely(task->shard != shard))
+		torc__task_misplaced(task, "torc_future_complete");
 	torc_check(task->state == TORC_TASK_WAITING);
 	task->state = TORC_TASK_READY;
 	/*
@@ -24,19 +26,28 @@ wake_task(struct torc_future *future)
 		torc__shard_ready(shard, task);
 }
 
+/* Interrupted already: the future hurries, and may wake the task at once. */
+static __attribute__((cold, noinline)) void
+hurry(struct torc_task *task, struct torc_future *future)
+{
+	if (!task->is_shielded)
+		torc_future_cancel(future);
+}
+
 static inline void
 wait_for(struct torc_task *task, struct torc_future *future)
 {
-	torc_assert(future->_wake == NULL);
+	if (torc_unlikely(future->_wake != NULL))
+		torc__panic("task %s awaits a future for which somebody else "
+			    "waits",
+			torc__task_name(task));
 	future->_waiter = task;
 	future->_wake = wake_task;
 	task->awaiting = future;
 	task->state = TORC_TASK_WAITING;
-	/* May complete it, and with that wake the task, before it sleeps. */
-	if (torc_unlikely(task->interrupt != 0) && !task->is_shielded)
-		torc_future_cancel(future);
+	if (torc_unlikely(task->interrupt != 0))
+		hurry(task, future);
 	torc__task_suspend(torc__shard, task);
-	task->awaiting = NULL;
 }
 
 int64_t
@@ -82,12 +93,26 @@ torc__await_shielded(struct torc_future *future)
 	return future->value;
 }
 
+int64_t
+torc_await_timeout(struct torc_future *future, uint64_t timeout_ns)
+{
+	struct torc_deadline scope;
+	int64_t value;
+
+	torc_deadline_begin(&scope, timeout_ns);
+	value = torc_await(future);
+	torc_deadline_end(&scope);
+	return value;
+}
+
 /* Several futures that one task waits for. */
 struct several {
 	struct torc_future *const *futures;
 	unsigned count;
 	unsigned pending;
 	int first;        /* index, or -1 */
+	int64_t failure;  /* the first value below 0 */
+	bool stops_early; /* a failure cancels the rest */
 	bool is_canceled; /* by an interrupt of the task */
 	struct torc_future any;
 	struct torc_future all;
@@ -110,36 +135,81 @@ cancel_several(struct torc_future *future)
 }
 
 static void
+unwatch(struct several *s)
+{
+	for (unsigned i = 0; i < s->count; i++)
+		s->futures[i]->_wake = NULL;
+}
+
+/* Nobody asks the futures to hurry: only the wait for them ends. */
+static void
+cancel_any(struct torc_future *any)
+{
+	unwatch(torc_future_source(any));
+	torc_future_complete(any, -ECANCELED);
+}
+
+static void
 one_ready(struct torc_future *future)
 {
 	struct several *s = torc_future_waiter(future);
 	bool was_cancel = s->is_canceled && future->value == -ECANCELED;
+	/* A cancel of the rest comes back here before it returns. */
+	bool is_last = --s->pending == 0;
 
-	s->pending--;
 	if (s->first < 0) {
 		s->first = (int)future->_index;
 		torc_future_complete(&s->any, was_cancel ? -ECANCELED : 0);
 	}
-	if (s->pending == 0)
+	if (future->value < 0 && !s->is_canceled && s->failure == 0) {
+		s->failure = future->value;
+		if (s->stops_early)
+			cancel_rest(s);
+	}
+	if (is_last)
 		torc_future_complete(&s->all, s->is_canceled ? -ECANCELED : 0);
 }
 
 static void
-watch_several(
-	struct several *s, struct torc_future *const futures[], unsigned count)
+begin_several(struct several *s, struct torc_future *const futures[],
+	unsigned count, torc_future_fn *cancel)
 {
-	torc_assert(count > 0);
-	*s = (struct several){ .futures = futures,
-		.count = count,
-		.pending = count,
-		.first = -1 };
-	torc_future_init(&s->any, cancel_several, s);
-	torc_future_init(&s->all, cancel_several, s);
-	for (unsigned i = 0; i < count; i++) {
-		futures[i]->_index = i;
-		futures[i]->_wake = NULL;
-		torc_future_then(futures[i], one_ready, s);
+	s->futures = futures;
+	s->count = count;
+	s->pending = count;
+	s->first = -1;
+	s->failure = 0;
+	s->stops_early = false;
+	s->is_canceled = false;
+	torc_future_init(&s->any, cancel, s);
+	torc_future_init(&s->all, cancel, s);
+}
+
+static void
+watch_several(struct several *s, const char *call)
+{
+	for (unsigned i = 0; i < s->count; i++) {
+		struct torc_future *future = s->futures[i];
+
+		bool is_ready = torc_future_is_ready(future);
+
+		if (torc_unlikely(future->_wake != NULL) && !is_ready)
+			torc__panic("%s: future %u is in the array twice, or "
+				    "somebody else waits for it",
+				call, i);
+		future->_index = i;
+		future->_waiter = s;
+		future->_wake = one_ready;
+		if (is_ready)
+			one_ready(future);
 	}
+}
+
+static void
+check_some(unsigned count, const char *call)
+{
+	if (torc_unlikely(count == 0))
+		torc__panic("%s: the first of no futures never comes", call);
 }
 
 int
@@ -148,10 +218,26 @@ torc_select(struct torc_future *const futures[], unsigned count)
 	struct several s;
 	int64_t ret;
 
-	watch_several(&s, futures, count);
+	check_some(count, "torc_select");
+	begin_several(&s, futures, count, cancel_several);
+	watch_several(&s, "torc_select");
 	ret = torc_await(&s.any);
 	cancel_rest(&s);
 	torc__await_shielded(&s.all);
+	return ret < 0 ? (int)ret : s.first;
+}
+
+int
+torc_select_keep(struct torc_future *const futures[], unsigned count)
+{
+	struct several s;
+	int64_t ret;
+
+	check_some(count, "torc_select_keep");
+	begin_several(&s, futures, count, cancel_any);
+	watch_several(&s, "torc_select_keep");
+	ret = torc_await(&s.any);
+	unwatch(&s);
 	return ret < 0 ? (int)ret : s.first;
 }
 
@@ -160,35 +246,83 @@ torc_wait_all(struct torc_future *const futures[], unsigned count)
 {
 	struct several s;
 
-	watch_several(&s, futures, count);
+	begin_several(&s, futures, count, cancel_several);
+	if (count == 0)
+		torc_future_complete(&s.all, 0);
+	watch_several(&s, "torc_wait_all");
 	return (int)torc_await(&s.all);
 }
 
-static void
-arm_deadline(struct torc_task *task)
+int
+torc_try_all(struct torc_future *const futures[], unsigned count)
 {
-	if (task->deadline_ns == UINT64_MAX)
-		torc__wheel_disarm(&torc__shard->wheel, &task->deadline_timer);
-	else
-		torc__wheel_arm(&torc__shard->wheel, &task->deadline_timer,
+	struct several s;
+	int64_t ret;
+
+	begin_several(&s, futures, count, cancel_several);
+	s.stops_early = true;
+	if (count == 0)
+		torc_future_complete(&s.all, 0);
+	watch_several(&s, "torc_try_all");
+	ret = torc_await(&s.all);
+	return (int)(s.failure < 0 ? s.failure : ret);
+}
+
+/* Nothing has to wait for a time that has passed, not even for the timer. */
+static inline void
+arm_deadline(struct torc_task *task, struct torc_shard *shard, uint64_t now_ns)
+{
+	if (torc_likely(task->deadline_ns > now_ns)) {
+		torc__wheel_arm(&shard->wheel, &task->deadline_timer,
 			task->deadline_ns);
+		return;
+	}
+	torc__wheel_disarm(&shard->wheel, &task->deadline_timer);
+	if (task->interrupt == 0)
+		task->interrupt = -ETIMEDOUT;
+}
+
+static inline void
+begin_deadline(struct torc_task *task, struct torc_shard *shard,
+	struct torc_deadline *scope, uint64_t deadline_ns, uint64_t now_ns)
+{
+	scope->_outer_ns = task->deadline_ns;
+	scope->_outer = task->deadline;
+	task->deadline = scope;
+	if (torc_unlikely(deadline_ns >= task->deadline_ns))
+		return;
+	task->deadline_ns = deadline_ns;
+	arm_deadline(task, shard, now_ns);
 }
 
 void
 torc_deadline_begin(struct torc_deadline *scope, uint64_t timeout_ns)
 {
 	struct torc_task *task = torc__task_current("a deadline");
+	struct torc_shard *shard = torc__shard;
+	/* The turn's clock may be old after a long computation. */
+	uint64_t now_ns = torc__ring_now_ns(&shard->ring);
 	uint64_t deadline_ns;
 
-	/* The turn's clock may be old after a long computation. */
-	if (__builtin_add_overflow(torc__ring_now_ns(&torc__shard->ring),
-		    timeout_ns, &deadline_ns))
+	if (__builtin_add_overflow(now_ns, timeout_ns, &deadline_ns))
 		deadline_ns = UINT64_MAX;
-	scope->_outer_ns = task->deadline_ns;
-	if (deadline_ns >= task->deadline_ns)
-		return;
-	task->deadline_ns = deadline_ns;
-	arm_deadline(task);
+	begin_deadline(task, shard, scope, deadline_ns, now_ns);
+}
+
+void
+torc_deadline_begin_at(struct torc_deadline *scope, uint64_t when_ns)
+{
+	struct torc_task *task = torc__task_current("a deadline");
+	struct torc_shard *shard = torc__shard;
+
+	begin_deadline(
+		task, shard, scope, when_ns, torc__ring_now_ns(&shard->ring));
+}
+
+static __attribute__((noinline)) void
+restore_deadline(struct torc_task *task)
+{
+	arm_deadline(task, torc__shard, torc__shard->now_ns);
 }
 
 void
@@ -196,12 +330,19 @@ torc_deadline_end(struct torc_deadline *scope)
 {
 	struct torc_task *task = torc__task_current("a deadline");
 
-	torc_check(scope->_outer_ns >= task->deadline_ns);
-	if (scope->_outer_ns == task->deadline_ns)
+	if (torc_unlikely(task->deadline != scope))
+		torc__panic("torc_deadline_end: not the innermost scope of "
+			    "task %s: scopes end in reverse order",
+			torc__task_name(task));
+	task->deadline = scope->_outer;
+	if (torc_unlikely(scope->_outer_ns == task->deadline_ns))
 		return;
 	task->deadline_ns = scope->_outer_ns;
-	/* An outer deadline that has passed as well fires anew. */
+	/* An outer deadline that has passed as well counts anew. */
 	if (task->interrupt == -ETIMEDOUT)
 		task->interrupt = 0;
-	arm_deadline(task);
+	if (torc_likely(task->deadline_ns == UINT64_MAX))
+		torc__wheel_disarm(&torc__shard->wheel, &task->deadline_timer);
+	else
+		restore_deadline(task);
 }

@@ -1,159 +1,82 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One task on every shard: a message to each starts it, a message back says
- * that it ended. A cancel is a third one, answered by a fourth, so that the
- * memory they live in lasts until the last of them was read.
+ * One task on every shard: a call to each. The first that cannot start takes
+ * the others with it.
  */
 #include <errno.h>
 
 #include <torc/alloc/arena.h>
+#include <torc/core/remote.h>
 
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
-struct call;
-
-/* The part of a call that concerns one shard. */
-struct leg {
-	struct call *call;
-	struct torc_shard *shard;
-	struct torc_task *task; /* the shard's own; NULL when it is gone */
-	int result;
-	bool is_unstarted; /* for want of memory */
-	struct torc_msg start, ended, cancel, canceled;
-};
-
-struct call {
-	torc_task_fn *fn;
-	void *arg;
-	struct torc_shard *origin;
+struct everywhere {
 	struct torc_future done;
-	unsigned pending; /* answers */
+	unsigned pending;
+	unsigned count;
 	int first_error;
 	bool is_canceled;
-	unsigned legs_count;
-	struct leg legs[];
+	struct torc_call calls[];
 };
 
 static void
-answered(struct call *call)
+cancel_calls(struct everywhere *all)
 {
-	if (--call->pending == 0)
+	if (all->is_canceled)
+		return;
+	all->is_canceled = true;
+	/* Asks only: each answers by a message. */
+	for (unsigned i = 0; i < all->count; i++)
+		torc_future_cancel(&all->calls[i].done);
+}
+
+static void
+cancel_everywhere(struct torc_future *done)
+{
+	cancel_calls(torc_future_source(done));
+}
+
+static void
+on_call_done(struct torc_future *done)
+{
+	struct everywhere *all = torc_future_waiter(done);
+	struct torc_call *call =
+		torc__container_of(done, struct torc_call, done);
+	int error = done->value == -ENOMEM ? -ENOMEM : call->result;
+
+	if (error < 0 && all->first_error == 0)
+		all->first_error = error;
+	if (done->value == -ENOMEM)
+		cancel_calls(all);
+	if (--all->pending == 0)
 		torc_future_complete(
-			&call->done, call->is_canceled ? -ECANCELED : 0);
-}
-
-/* On the leg's shard. */
-static void
-on_cancel(struct torc_msg *msg)
-{
-	struct leg *leg = torc__container_of(msg, struct leg, cancel);
-
-	if (leg->task != NULL)
-		torc_cancel(leg->task);
-	torc__shard_post_remote(leg->call->origin, &leg->canceled);
-}
-
-/* On the call's shard. */
-static void
-on_canceled(struct torc_msg *msg)
-{
-	answered(torc__container_of(msg, struct leg, canceled)->call);
-}
-
-static void
-cancel_legs(struct call *call)
-{
-	if (call->is_canceled)
-		return;
-	call->is_canceled = true;
-	for (unsigned i = 0; i < call->legs_count; i++) {
-		struct leg *leg = &call->legs[i];
-
-		call->pending++;
-		torc__shard_post_remote(leg->shard, &leg->cancel);
-	}
-}
-
-static void
-cancel_call(struct torc_future *done)
-{
-	cancel_legs(torc_future_source(done));
-}
-
-static void
-on_ended(struct torc_msg *msg)
-{
-	struct leg *leg = torc__container_of(msg, struct leg, ended);
-	struct call *call = leg->call;
-
-	if (leg->result < 0 && call->first_error == 0)
-		call->first_error = leg->result;
-	if (leg->is_unstarted)
-		cancel_legs(call);
-	answered(call);
-}
-
-static void
-on_task_done(struct torc_future *done)
-{
-	struct leg *leg = torc_future_waiter(done);
-	struct torc_task *task = leg->task;
-
-	leg->result = task->result;
-	leg->task = NULL;
-	torc__task_release(torc__shard, task);
-	torc__shard_post_remote(leg->call->origin, &leg->ended);
-}
-
-static void
-on_start(struct torc_msg *msg)
-{
-	struct leg *leg = torc__container_of(msg, struct leg, start);
-
-	leg->result = torc_spawn(&leg->task, leg->call->fn, leg->call->arg);
-	if (leg->result < 0) {
-		leg->task = NULL;
-		leg->is_unstarted = true;
-		torc__shard_post_remote(leg->call->origin, &leg->ended);
-		return;
-	}
-	torc_future_then(&leg->task->done, on_task_done, leg);
+			&all->done, all->is_canceled ? -ECANCELED : 0);
 }
 
 int
 torc_run_on_shards(torc_task_fn *fn, void *arg)
 {
 	unsigned count = torc_shard_count();
-	struct call *call =
-		torc_calloc(1, sizeof(*call) + count * sizeof(struct leg));
+	struct everywhere *all =
+		torc_calloc(1, sizeof(*all) + count * sizeof(all->calls[0]));
 	int64_t ret;
 
-	if (call == NULL)
+	if (all == NULL)
 		return -ENOMEM;
-	call->fn = fn;
-	call->arg = arg;
-	call->origin = torc__shard;
-	call->pending = count;
-	call->legs_count = count;
-	torc_future_init(&call->done, cancel_call, call);
+	all->pending = count;
+	all->count = count;
+	torc_future_init(&all->done, cancel_everywhere, all);
 	for (unsigned i = 0; i < count; i++) {
-		struct leg *leg = &call->legs[i];
-
-		*leg = (struct leg){ .call = call,
-			.shard = torc__runtime_shard(i),
-			.start = { .fn = on_start },
-			.ended = { .fn = on_ended },
-			.cancel = { .fn = on_cancel },
-			.canceled = { .fn = on_canceled } };
-		torc__shard_post_remote(leg->shard, &leg->start);
+		torc_call_start(&all->calls[i], i, fn, arg);
+		torc_future_then(&all->calls[i].done, on_call_done, all);
 	}
-	ret = torc_await(&call->done);
+	ret = torc_await(&all->done);
 	/* Cancelled by a shard without memory, not by an interrupt. */
 	if (ret == -ECANCELED && torc_interrupted() == 0)
 		ret = 0;
 	if (ret == 0)
-		ret = call->first_error;
-	torc_free(call);
+		ret = all->first_error;
+	torc_free(all);
 	return (int)ret;
 }

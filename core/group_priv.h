@@ -4,7 +4,7 @@
 
 #include <torc/core/group.h>
 
-/* The task has returned; its result is still in it. */
+/* The task has returned; its result is in it, and is kept or dropped here. */
 void torc__group_left(struct torc_group *group, struct torc_task *task);
 
 #endif /* TORC_CORE_GROUP_PRIV_H */

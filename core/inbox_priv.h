@@ -18,13 +18,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
-struct torc_msg;
-typedef void torc_msg_fn(struct torc_msg *msg);
-
-struct torc_msg {
-	torc_msg_fn *fn; /* runs on the receiving shard's loop; owns msg */
-	struct torc_msg *_next;
-};
+#include <torc/core/message.h>
 
 struct torc_inbox {
 	/* Written by every sender: a cache line of their own. */

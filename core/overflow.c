@@ -13,7 +13,9 @@
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
-#define SIGNAL_STACK_BYTES 16384
+/* Also for the stall watcher's handler, which unwinds. */
+#define SIGNAL_STACK_BYTES 65536
+#define SIGNAL_STACK_BYTES_MIN 16384
 
 static struct sigaction old_action;
 
@@ -59,10 +61,12 @@ torc__overflow_watch(struct torc_shard *shard)
 
 	/* A sanitizer, or the program, may have a signal stack already. */
 	if (sigaltstack(NULL, &before) == 0 &&
-		!(before.ss_flags & SS_DISABLE)) {
+		!(before.ss_flags & SS_DISABLE) &&
+		before.ss_size >= SIGNAL_STACK_BYTES_MIN) {
 		install();
 		return 0;
 	}
+	shard->signal_stack_before = before;
 	shard->signal_stack = malloc(SIGNAL_STACK_BYTES);
 	if (shard->signal_stack == NULL)
 		return -ENOMEM;
@@ -78,7 +82,7 @@ torc__overflow_unwatch(struct torc_shard *shard)
 {
 	if (shard->signal_stack == NULL)
 		return;
-	sigaltstack(&(stack_t){ .ss_flags = SS_DISABLE }, NULL);
+	sigaltstack(&shard->signal_stack_before, NULL);
 	free(shard->signal_stack);
 	shard->signal_stack = NULL;
 }

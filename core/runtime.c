@@ -14,7 +14,10 @@
 #include <torc/core/io/stream.h>
 
 #include "core/cpus_priv.h"
+#include "core/gate_priv.h"
+#include "core/remote_priv.h"
 #include "core/shard_priv.h"
+#include "core/stall_priv.h"
 
 /*
  * A 4 KiB page would do for most tasks, but not for printf of a double, nor
@@ -22,7 +25,9 @@
  */
 #if defined(TORC__ASAN) || defined(TORC__TSAN)
 #define STACK_BYTES_DEFAULT ((size_t)256 << 10)
+#define STALL_NS (200 * TORC_MS) /* everything takes longer */
 #else
+#define STALL_NS (10 * TORC_MS)
 #define STACK_BYTES_DEFAULT ((size_t)64 << 10)
 #endif
 #define STACK_BYTES_MIN ((size_t)8 << 10)
@@ -36,14 +41,15 @@
 #define STREAM_BUFS_MIN 128
 #define STREAM_BUFS_MAX 65536
 
-#define SHARDS_MAX 1024
-
 struct runtime {
 	struct torc_shard_options options;
 	cpu_set_t cpus; /* allowed before any thread was pinned */
 	unsigned count;
 	struct torc_shard **shards;
 	pthread_t *threads;
+	uint64_t stall_ns;
+	struct torc_stalls *stalls; /* NULL: nobody watches */
+	struct torc_pool pool;
 
 	/* Start-up: all shards, or none. */
 	pthread_mutex_t lock;
@@ -64,12 +70,6 @@ torc__runtime_shard(unsigned index)
 }
 
 unsigned
-torc_shards_usable(void)
-{
-	return torc__cpus_usable();
-}
-
-unsigned
 torc_shard_index(void)
 {
 	torc_assert(torc__shard != NULL);
@@ -81,31 +81,6 @@ torc_shard_count(void)
 {
 	torc_assert(running != NULL);
 	return running->count;
-}
-
-/* By option, by environment, or the best there is. */
-static int
-choose_engine(struct torc_shard_options *options, const char *name)
-{
-	const char *from = "torc_options.engine";
-	char names[64];
-
-	if (name == NULL) {
-		name = getenv("TORC_ENGINE");
-		from = "TORC_ENGINE";
-	}
-	if (name == NULL || name[0] == '\0') {
-		options->engine = &torc__engine_kernel;
-		options->fallback = torc__engine_find("epoll");
-		return 0;
-	}
-	options->engine = torc__engine_find(name);
-	if (options->engine != NULL)
-		return 0;
-	torc__engine_names(names, sizeof(names));
-	torc_log(TORC_LOG_ERROR, "%s=%s: there is no such engine; there are %s",
-		from, name, names);
-	return -EINVAL;
 }
 
 static struct torc_shard_options
@@ -138,6 +113,22 @@ fill_options(const struct torc_options *user)
 	return options;
 }
 
+static void
+open_pool(struct runtime *runtime, const struct torc_options *user)
+{
+	struct torc_pool_options options = {
+		.threads_max = user->blocking_threads_max,
+		.queue_max = user->blocking_queue_max,
+		.idle_ns = user->blocking_idle_ns,
+		.cpus = &runtime->cpus,
+	};
+
+	/* A thread that looks for work must not take a shard's CPU. */
+	if ((unsigned)CPU_COUNT(&runtime->cpus) > runtime->count)
+		options.spin_ns = runtime->options.spin_ns;
+	torc__pool_open(&runtime->pool, &options);
+}
+
 static int
 open_one(struct runtime *runtime, unsigned index)
 {
@@ -145,6 +136,8 @@ open_one(struct runtime *runtime, unsigned index)
 	int ret = torc__shard_open(shard, index, &runtime->options);
 
 	if (ret == 0) {
+		torc__blocking_join(shard, &runtime->pool);
+		torc__place_open(shard);
 		ret = torc__overflow_watch(shard);
 		if (ret < 0)
 			torc__shard_close(shard);
@@ -176,6 +169,8 @@ agree(struct runtime *runtime, int opened)
 static void
 close_shard(struct runtime *runtime, struct torc_shard *shard)
 {
+	/* The end of many tasks at once takes its time. */
+	torc__stalls_leave(shard);
 	torc__shard_drain(shard, runtime->shards, runtime->count);
 	torc__overflow_unwatch(shard);
 	torc__shard_close(shard);
@@ -196,19 +191,19 @@ struct thread_arg {
 
 /*
  * A signal for the process is shard 0's business; one that this thread
- * causes itself, or a profiler's, still arrives here.
+ * causes itself, or a profiler's, or the stall watcher's, still arrives here.
  */
-static void
-block_signals(void)
+void
+torc__signals_block(sigset_t *before)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
-		SIGABRT, SIGSYS, SIGPROF };
+		SIGABRT, SIGSYS, SIGPROF, SIGURG };
 	sigset_t set;
 
 	sigfillset(&set);
 	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
 		sigdelset(&set, own[i]);
-	pthread_sigmask(SIG_BLOCK, &set, NULL);
+	pthread_sigmask(SIG_BLOCK, &set, before);
 }
 
 static void *
@@ -217,15 +212,17 @@ run_thread(void *arg)
 	struct thread_arg *thread = arg;
 	struct runtime *runtime = thread->runtime;
 	struct torc_shard *shard = runtime->shards[thread->index];
+	sigset_t before;
 	char name[16];
 	int opened;
 
-	block_signals();
+	torc__signals_block(&before);
 	snprintf(name, sizeof(name), "torc-%u", thread->index);
 	pthread_setname_np(pthread_self(), name);
 	torc__cpus_pin(thread->index, &runtime->cpus);
 	opened = open_one(runtime, thread->index);
 	if (agree(runtime, opened) == 0) {
+		torc__stalls_join(runtime->stalls, shard);
 		torc__ring_begin(&shard->ring);
 		if (torc__shard_run(shard) < 0)
 			torc__panic("shard %u lost its ring", thread->index);
@@ -269,8 +266,21 @@ struct main_arg {
 static void
 on_stop(struct torc_msg *msg)
 {
+	(void)msg;
 	torc__shard->is_stopping = true;
-	free(msg);
+}
+
+static void
+stop_all(void)
+{
+	/* Before the word to stop: what was let in finds its shard turning. */
+	torc__gate_end();
+	for (unsigned i = 0; i < running->count; i++) {
+		struct torc_shard *shard = running->shards[i];
+
+		shard->stop.fn = on_stop;
+		torc__shard_post_remote(shard, &shard->stop);
+	}
 }
 
 static int
@@ -279,14 +289,7 @@ run_main(void *arg)
 	struct main_arg *main_arg = arg;
 
 	main_arg->result = main_arg->fn(main_arg->arg);
-	for (unsigned i = 0; i < running->count; i++) {
-		struct torc_msg *stop = malloc(sizeof(*stop));
-
-		if (stop == NULL)
-			torc__panic("out of memory while stopping");
-		*stop = (struct torc_msg){ .fn = on_stop };
-		torc__shard_post_remote(running->shards[i], stop);
-	}
+	stop_all();
 	return 0;
 }
 
@@ -298,14 +301,39 @@ run_first(struct runtime *runtime, torc_task_fn *fn, void *arg)
 	struct main_arg main_arg = { .fn = fn, .arg = arg };
 	struct torc_task *task = torc__task_new(shard, run_main, &main_arg);
 
-	if (task == NULL)
-		torc__panic("out of memory for the first task's stack");
-	task->name = "main";
+	if (task != NULL) {
+		task->name = "main";
+	} else {
+		torc_log(TORC_LOG_ERROR,
+			"the first task can't have a stack of %zu KiB: out of "
+			"memory, or of mappings (vm.max_map_count)",
+			shard->stack_bytes / 1024);
+		main_arg.result = -ENOMEM;
+		stop_all();
+	}
+	torc__stalls_join(runtime->stalls, shard);
 	torc__ring_begin(&shard->ring);
 	if (torc__shard_run(shard) < 0)
 		torc__panic("shard 0 lost its ring");
 	close_shard(runtime, shard);
 	return main_arg.result;
+}
+
+/* In a simulation no time passes while a task runs. */
+static void
+watch_stalls(struct runtime *runtime)
+{
+	int ret;
+
+	if (runtime->stall_ns == TORC_STALL_NEVER ||
+		runtime->shards[0]->ring.engine->is_simulated)
+		return;
+	ret = torc__stalls_open(&runtime->stalls, runtime->count,
+		runtime->stall_ns, &runtime->cpus);
+	if (ret < 0)
+		torc_log(TORC_LOG_WARN,
+			"stalled shards will not be noticed: %s",
+			strerror(-ret));
 }
 
 /*
@@ -320,13 +348,19 @@ run_all(struct runtime *runtime, torc_task_fn *fn, void *arg)
 
 	if (ret < 0)
 		return ret;
+	watch_stalls(runtime);
 	ret = agree(runtime, start_threads(runtime, &started));
-	if (ret == 0)
+	if (ret == 0) {
+		torc__gate_open();
 		ret = run_first(runtime, fn, arg);
-	else
+	} else {
 		abandon(runtime->shards[0]);
+	}
 	for (unsigned i = 1; i < started; i++)
 		pthread_join(runtime->threads[i], NULL);
+	torc__gate_close();
+	torc__block_on_give_up();
+	torc__stalls_close(runtime->stalls);
 	return ret;
 }
 
@@ -353,8 +387,10 @@ free_shards(struct runtime *runtime)
 {
 	for (unsigned i = 0; runtime->shards != NULL && i < runtime->count;
 		i++) {
-		if (runtime->shards[i] != NULL)
+		if (runtime->shards[i] != NULL) {
+			torc__place_close(runtime->shards[i]);
 			torc__shard_fini(runtime->shards[i]);
+		}
 		free(runtime->shards[i]);
 	}
 	free(runtime->shards);
@@ -362,16 +398,15 @@ free_shards(struct runtime *runtime)
 }
 
 int
-torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg)
+torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 {
-	static const struct torc_options defaults;
+	struct torc_options options =
+		user != NULL ? *user : (struct torc_options){ 0 };
 	struct runtime runtime = { .lock = PTHREAD_MUTEX_INITIALIZER,
 		.changed = PTHREAD_COND_INITIALIZER };
 	int ret;
 
 	torc_assert(fn != NULL);
-	if (options == NULL)
-		options = &defaults;
 	if (atomic_flag_test_and_set(&is_running)) {
 		torc_log(TORC_LOG_ERROR,
 			"torc_run called while torc runs: a process has one "
@@ -379,20 +414,28 @@ torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg)
 		return -EBUSY;
 	}
 
+	torc__panics_name_tasks();
 	torc__cpus_allowed(&runtime.cpus);
-	runtime.options = fill_options(options);
-	runtime.count = options->shards ? options->shards : torc__cpus_usable();
-	if (runtime.count > SHARDS_MAX)
-		runtime.count = SHARDS_MAX;
+	ret = torc__environment_apply(&options);
+	runtime.options = fill_options(&options);
+	runtime.stall_ns = options.stall_ns ? options.stall_ns : STALL_NS;
+	runtime.count = options.shards;
+	if (runtime.count > TORC__SHARDS_MAX)
+		runtime.count = TORC__SHARDS_MAX;
 	runtime.options.ring.count = runtime.count;
-	ret = choose_engine(&runtime.options, options->engine);
+	if (ret == 0)
+		ret = torc__environment_engine(
+			&runtime.options, options.engine);
 	if (ret == 0)
 		ret = make_shards(&runtime);
 	if (ret == 0) {
 		running = &runtime;
+		open_pool(&runtime, &options);
+		torc__place_reset();
 		if (runtime.count > 1)
 			torc__cpus_pin(0, &runtime.cpus);
 		ret = run_all(&runtime, fn, arg);
+		torc__pool_close(&runtime.pool);
 		if (runtime.count > 1)
 			pthread_setaffinity_np(pthread_self(),
 				sizeof(runtime.cpus), &runtime.cpus);

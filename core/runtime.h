@@ -16,7 +16,8 @@
  *
  * Lifetime  torc_run() may be called again after it returned; not inside.
  * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
- * Errors    -errno. -EINVAL: there is no engine of that name; -EPERM,
+ * Errors    -errno. -EINVAL: no such engine, or a wrong value in the
+ *           environment; -EPERM,
  *           -ENOSYS: io_uring was asked for and is forbidden or missing;
  *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
  *           a ring lacks is logged in one line with its remedy.
@@ -35,6 +36,9 @@ extern "C" {
 /* For spin_ns: sleep at once when there is nothing to do. */
 #define TORC_SPIN_NEVER UINT64_MAX
 
+/* For stall_ns: let it stall. */
+#define TORC_STALL_NEVER UINT64_MAX
+
 /* Zero means default, everywhere. */
 struct torc_options {
 	/*
@@ -45,12 +49,16 @@ struct torc_options {
 	 */
 	const char *engine;
 	/*
-	 * Shards. 0: one per CPU that the affinity mask and the cgroup's
-	 * quota allow. 1: the calling thread alone, not pinned. More: shard i
-	 * is pinned to the i-th allowed CPU.
+	 * Shards. 0: what the environment's TORC_SHARDS says; without it one
+	 * per CPU that the affinity mask and the cgroup's quota allow. 1: the
+	 * calling thread alone, not pinned. More: shard i is pinned to the i-th
+	 * allowed CPU.
 	 */
 	unsigned shards;
-	/* Never sleep: takes a CPU per shard, and waits for no wake-up. */
+	/*
+	 * Never sleep: takes a CPU per shard, and waits for no wake-up. Also
+	 * set by TORC_BUSY_POLL=1 in the environment.
+	 */
 	bool busy_poll;
 	/*
 	 * How long a shard looks before it sleeps, while completions follow
@@ -63,6 +71,20 @@ struct torc_options {
 	size_t receive_bytes_max;
 	uint32_t sq_entries; /* 0: 256 */
 	uint32_t cq_entries; /* 0: 4096 */
+	/*
+	 * Name in the log the task that keeps its shard from turning for so
+	 * long, with its calls: once, and at most 5 such a minute; link with
+	 * -rdynamic to see names. It is interrupted by SIGURG for that: a
+	 * call that blocks, such as sleep(3), poll(2) or connect(2), may end
+	 * early with EINTR. A program that has a handler for SIGURG keeps it,
+	 * and is told no calls. 0: TORC_STALL_MS of the environment, or 10 ms
+	 * (200 ms in builds with a sanitizer). TORC_STALL_NEVER: not at all.
+	 */
+	uint64_t stall_ns;
+	/* Of blocking.h: threads, queued jobs, and an idle thread's life. */
+	unsigned blocking_threads_max; /* 0: 64; at most 4096 */
+	unsigned blocking_queue_max;   /* 0: 1024 */
+	uint64_t blocking_idle_ns;     /* 0: 10 s */
 };
 
 /*
@@ -82,8 +104,9 @@ int torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg);
 	}
 
 /*
- * How many shards 0 stands for here: the CPUs of the affinity mask, but no
- * more than the cgroup's quota pays for. Any thread, any time.
+ * How many shards 0 stands for here: TORC_SHARDS of the environment, else the
+ * CPUs of the affinity mask, but no more than the cgroup's quota pays for. Any
+ * thread, any time.
  */
 unsigned torc_shards_usable(void);
 

@@ -2,9 +2,36 @@
 #ifndef TORC_CORE_RUNTIME_PRIV_H
 #define TORC_CORE_RUNTIME_PRIV_H
 
+#include <signal.h>
+
 #include <torc/core/runtime.h>
 
 struct torc_shard;
+struct torc_shard_options;
+
+#define TORC__SHARDS_MAX 1024
+
+/*
+ * Fill what is zero from TORC_SHARDS, or the CPUs, TORC_BUSY_POLL and
+ * TORC_STALL_MS. 0, or -EINVAL after a line in the log that names the variable.
+ */
+int torc__environment_apply(struct torc_options *options);
+
+/*
+ * The engine of this name, or NULL for TORC_ENGINE's, or the best there is.
+ * 0 or -EINVAL, with a line in the log.
+ */
+int torc__environment_engine(
+	struct torc_shard_options *options, const char *name);
+
+/*
+ * Block what is shard 0's business in the calling thread. `before` receives
+ * what was blocked already.
+ */
+void torc__signals_block(sigset_t *before);
+
+/* From now on a panic names the task it happens in. */
+void torc__panics_name_tasks(void);
 
 /* The shard with this index, of the runtime that is running. */
 struct torc_shard *torc__runtime_shard(unsigned index);

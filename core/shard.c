@@ -112,6 +112,8 @@ open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
 		ret = open_ring_somehow(shard, options);
 	if (ret < 0)
 		torc__arena_close(&shard->arena);
+	else
+		torc__io_open(&shard->io, TORC_IO_BYTES_MAX);
 	return ret;
 }
 
@@ -151,6 +153,7 @@ close_memory(struct torc_shard *shard)
 	release_handles(shard);
 	if (is_quiet && shard->tasks_count == 0)
 		torc__stacks_fini(&shard->stacks);
+	torc__io_close(&shard->io, is_quiet);
 	torc__arena_close(&shard->arena);
 }
 
@@ -170,6 +173,7 @@ torc__shard_open(struct torc_shard *shard, uint32_t index,
 	};
 	torc__list_init(&shard->tasks);
 	torc__list_init(&shard->resources);
+	torc__list_init(&shard->kept);
 	torc__list_init(&shard->fd_waiters);
 	torc__inbox_init(&shard->inbox);
 
@@ -208,38 +212,63 @@ run_ready(struct torc_shard *shard)
 	for (unsigned n = 0; n < TORC__READY_MAX; n++) {
 		struct torc_task *task = shard->ready_head;
 
-		if (task == NULL)
-			return;
+		if (task == NULL) {
+			if (!torc__place_next(shard, &shard->shelf))
+				return;
+			task = shard->ready_head;
+		}
 		shard->ready_head = task->ready_next;
 		torc__task_resume(shard, task);
 		resume_woken(shard);
 	}
+	/* A FIFO that is never empty keeps no new task waiting for ever. */
+	(void)torc__place_next(shard, &shard->shelf);
 }
 
 static void
 drain_inbox(struct torc_shard *shard)
 {
-	struct torc_msg *msg;
+	struct torc_msg *msg = shard->mail;
 
-	if (torc_likely(torc__inbox_is_empty(&shard->inbox)))
-		return;
-	msg = torc__inbox_take(&shard->inbox);
-	while (msg != NULL) {
+	if (torc_likely(msg == NULL)) {
+		if (torc_likely(torc__inbox_is_empty(&shard->inbox)))
+			return;
+		msg = torc__inbox_take(&shard->inbox);
+		shard->ring.has_worked = true;
+	}
+	for (unsigned n = 0; n < TORC__MSG_MAX && msg != NULL; n++) {
 		struct torc_msg *next = msg->_next;
 
 		msg->fn(msg);
 		resume_woken(shard);
 		msg = next;
 	}
+	shard->mail = msg;
 }
 
+/*
+ * The first task that a timer wakes runs at once, unless others are ready:
+ * they may be sleepers of an earlier time, and it must not overtake them.
+ */
 static void
 fire_timers(struct torc_shard *shard)
 {
+	struct torc_task *before, *first;
+
 	if (torc__wheel_next_ns(&shard->wheel) > shard->now_ns)
 		return;
+	before = shard->ready_head == NULL ? NULL : shard->ready_tail;
 	torc__wheel_advance(&shard->wheel, shard->now_ns, TORC__TIMER_MAX);
-	resume_woken(shard);
+	first = shard->resume;
+	if (before == NULL || first == NULL) {
+		resume_woken(shard);
+		return;
+	}
+	shard->resume = NULL;
+	first->ready_next = before->ready_next;
+	before->ready_next = first;
+	if (shard->ready_tail == before)
+		shard->ready_tail = first;
 }
 
 static void
@@ -296,17 +325,21 @@ torc__shard_turn(struct torc_shard *shard, bool may_wait)
 		torc__buffers_resume(&shard->datagrams);
 
 	is_idle = shard->ready_head == NULL && shard->resume == NULL &&
-		  !shard->is_stopping && !can_resume(shard) &&
-		  torc__inbox_is_empty(&shard->inbox) &&
+		  shard->mail == NULL && !shard->is_stopping &&
+		  !can_resume(shard) && torc__inbox_is_empty(&shard->inbox) &&
 		  torc__ring_cq_count(&shard->ring) == 0;
-	if (is_idle && may_wait)
+	if (is_idle && may_wait && torc__place_may_rest(shard, &shard->shelf)) {
+		torc__pulse_rest(&shard->pulse);
 		ret = torc__shard_wait(shard);
-	else
+		torc__pulse_wake(&shard->pulse);
+		torc__place_wake(shard, &shard->shelf);
+	} else {
 		ret = torc__ring_enter(&shard->ring, 0, 0);
+	}
 	if (torc_unlikely(ret < 0))
 		return ret;
 
-	shard->turns++;
+	torc__pulse_beat(&shard->pulse);
 	shard->now_ns = torc__ring_now_ns(&shard->ring);
 	dispatch(shard);
 	return 0;
@@ -330,6 +363,19 @@ torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg)
 }
 
 void
+torc__shard_misused(
+	const struct torc_shard *shard, const char *what, const char *remedy)
+{
+	if (torc__shard == NULL)
+		torc__panic("%s of shard %u is used by a thread that is no "
+			    "shard: torc_block_on() runs a task there",
+			what, shard->index);
+	torc__panic("%s of shard %u is used on shard %u: spawn the task there, "
+		    "or %s",
+		what, shard->index, torc__shard->index, remedy);
+}
+
+void
 torc__shard_fd_freed(struct torc_shard *shard)
 {
 	struct torc_link *link = torc__list_pop_front(&shard->fd_waiters);
@@ -347,21 +393,6 @@ cancel_tasks(struct torc_shard *shard)
 	for (struct torc_link *link = shard->tasks.next; link != &shard->tasks;
 		link = link->next)
 		torc_cancel(torc__container_of(link, struct torc_task, link));
-}
-
-static void
-close_resources(struct torc_shard *shard)
-{
-	struct torc_link *link, *next;
-
-	for (link = shard->resources.next; link != &shard->resources;
-		link = next) {
-		struct torc_resource *resource =
-			torc__container_of(link, struct torc_resource, link);
-
-		next = link->next;
-		resource->close(resource);
-	}
 }
 
 static bool
@@ -419,6 +450,8 @@ torc__shard_drain(struct torc_shard *shard, struct torc_shard *const *shards,
 {
 	struct torc_timer ticker = { .fn = tick };
 	uint64_t give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+	uint64_t cancel_ns = shard->now_ns;
+	bool is_blocked, has_placed;
 
 	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
 	shard->is_stopping = false;
@@ -427,8 +460,19 @@ torc__shard_drain(struct torc_shard *shard, struct torc_shard *const *shards,
 		 * Whoever waits for this shard is a task, so once all say
 		 * that they have none, no message is on its way either.
 		 */
-		cancel_tasks(shard);
-		atomic_store(&shard->is_drained, shard->tasks_count == 0);
+		if (shard->now_ns >= cancel_ns) {
+			cancel_tasks(shard);
+			/* Later ones: all, again, is too much per turn. */
+			cancel_ns =
+				torc__ring_now_ns(&shard->ring) + QUIET_POLL_NS;
+		}
+		is_blocked = torc__blocking_drain(shard);
+		/* A call that blocks takes as long as it takes. */
+		if (is_blocked)
+			give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+		has_placed = torc__place_drain(shard);
+		atomic_store(&shard->is_drained,
+			shard->tasks_count == 0 && !is_blocked && !has_placed);
 		if (all_drained(shards, count) ||
 			torc__shard_turn(shard, true) < 0)
 			break;
@@ -445,13 +489,14 @@ torc__shard_close(struct torc_shard *shard)
 	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
 	torc__doorbell_cancel(&shard->bell);
 	while (!is_quiet(shard) && shard->now_ns < give_up_ns) {
-		close_resources(shard);
+		torc__resources_close(shard);
 		if (torc__shard_turn(shard, true) < 0)
 			break;
 	}
 	torc__wheel_disarm(&shard->wheel, &ticker);
 	if (!is_quiet(shard))
 		name_unfinished(shard);
+	torc__resources_free(shard);
 	torc__shard = NULL;
 	close_memory(shard);
 }

@@ -13,20 +13,36 @@
 #include <stdint.h>
 
 #include "alloc/arena_priv.h"
+#include "alloc/io_priv.h"
 #include "alloc/region_priv.h"
 #include "alloc/stack_priv.h"
 #include "base/list_priv.h"
+#include "core/blocking_priv.h"
 #include "core/inbox_priv.h"
+#include "core/mask_priv.h"
+#include "core/place_priv.h"
+#include "core/resource_priv.h"
+#include "core/stall_priv.h"
 #include "core/task_priv.h"
 #include "core/timer_priv.h"
 #include "uring/buffers_priv.h"
 #include "uring/doorbell_priv.h"
 #include "uring/ring_priv.h"
 
-/* Per turn: tasks from the ready FIFO, CQEs, timers. */
+/*
+ * Per turn: tasks from the ready FIFO, messages, timers, CQEs. A task that
+ * is resumed by one of these makes at most TORC__TASK_BUDGET calls that find
+ * their value ready; then it goes to the end of the FIFO. Hence
+ *
+ *   a ready task waits for one resume of each task before it in the FIFO,
+ *   and per 256 of them for those that messages and CQEs bring about:
+ *   256 * 128 + 512 * 128 + 512 * 128 = 163,840 calls at the very most,
+ *   128 when there is one such task and no other comes.
+ */
 #define TORC__READY_MAX 256
-#define TORC__CQE_MAX 512
+#define TORC__MSG_MAX 512
 #define TORC__TIMER_MAX 256
+#define TORC__CQE_MAX 512
 
 /* Provided buffer groups. */
 enum { TORC__GROUP_STREAM, TORC__GROUP_DATAGRAM };
@@ -38,12 +54,6 @@ struct torc_flush {
 	struct torc_flush *next;
 	void (*fn)(struct torc_flush *);
 	bool is_queued;
-};
-
-/* A kernel object that must be closed before its shard can end. */
-struct torc_resource {
-	struct torc_link link;
-	void (*close)(struct torc_resource *); /* may be called repeatedly */
 };
 
 /* Something that waits for descriptors to become free. */
@@ -84,26 +94,39 @@ struct torc_shard {
 	struct torc_buffers streams;
 	struct torc_stacks stacks;
 	struct torc_inbox inbox;
+	struct torc_msg *mail; /* taken from the inbox, not read yet */
 	struct torc_doorbell bell;
 	/* While the runtime ends: no task is left here. Read by all shards. */
 	_Atomic bool is_drained;
+	struct torc_msg stop; /* from shard 0: the main task has returned */
 
 	struct torc_link tasks; /* also those that are done and not joined */
 	uint32_t tasks_count;   /* not done */
 	struct torc_link resources;
+	struct torc_link kept; /* those that are gone; see resource_priv.h */
 	struct torc_link fd_waiters;
 
 	struct torc_region region;
 	struct torc_arena arena;
+	struct torc_io io;
 	struct torc_buffers datagrams; /* opened by the first udp socket */
 	bool has_datagrams;
+	uint32_t udp_count;    /* sockets that share them */
+	uint32_t udp_share;    /* buffers for each */
 	bool is_recv_uncapped; /* the kernel is older than 6.17 */
 	struct torc_region datagram_region;
 	struct torc_vec *spare_vecs; /* kept for reuse */
+	struct torc_mask mask;
+	sigset_t caught;            /* each by one of core/io/signal.h */
+	struct torc_pipe *stdio[3]; /* see core/io/stdio.h */
 	void *signal_stack;
+	stack_t signal_stack_before; /* the program's */
 	uint32_t index;
-	size_t stack_bytes; /* as it was asked for */
-	uint64_t turns;
+	size_t stack_bytes;     /* as it was asked for */
+	struct torc_pool *pool; /* for blocking calls; NULL: there is none */
+	struct torc_port port;
+	struct torc_shelf shelf;
+	struct torc_pulse pulse; /* for who watches over stalls */
 #ifdef TORC__ASAN
 	const void *asan_loop_low;
 	size_t asan_loop_bytes;
@@ -149,6 +172,21 @@ void torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg);
 /* Wait as the policy says, submitting on the way; core/wait.c. */
 int torc__shard_wait(struct torc_shard *shard);
 
+void torc__shard_misused(const struct torc_shard *shard, const char *what,
+	const char *remedy) __attribute__((noreturn, cold));
+
+/*
+ * `what`, "a stream", belongs to `shard`, and this is a call on it. The
+ * message's remedy is to be there, or `remedy`.
+ */
+static inline void
+torc__shard_own(
+	const struct torc_shard *shard, const char *what, const char *remedy)
+{
+	if (torc_unlikely(shard != torc__shard))
+		torc__shard_misused(shard, what, remedy);
+}
+
 /* The running task; `call` needs one. */
 static inline struct torc_task *
 torc__task_current(const char *call)
@@ -158,6 +196,15 @@ torc__task_current(const char *call)
 			    "torc_spawn() started may wait",
 			call);
 	return torc__shard->current;
+}
+
+/* torc_interrupted(), with which `call` begins: that a mistake is named. */
+static inline int
+torc__interrupted(const char *call)
+{
+	struct torc_task *task = torc__task_current(call);
+
+	return torc_unlikely(task->is_shielded) ? 0 : task->interrupt;
 }
 
 static inline void

@@ -32,6 +32,15 @@ current(void)
 	return torc__shard;
 }
 
+uint64_t
+torc_now_ns(void)
+{
+	if (torc_unlikely(torc__shard == NULL))
+		torc__panic("torc_now_ns outside a shard: elsewhere "
+			    "torc_clock_ns() tells the time");
+	return torc__shard->now_ns;
+}
+
 void
 torc_sleep_until_start(struct torc_sleep *sleep, uint64_t when_ns)
 {

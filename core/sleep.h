@@ -5,9 +5,11 @@
 /*
  * sleep - let time pass without holding the thread
  *
+ * Time      Nanoseconds, as torc_now_ns() tells them.
  * Lifetime  A struct torc_sleep belongs to the runtime from start until its
  *           future is ready.
  * Shard     The caller's, from a task (torc_sleep) or anywhere on the shard.
+ *           torc_now_ns(): anywhere on a shard.
  * Errors    0; -ECANCELED, -ETIMEDOUT. Never early; late by at most 66 us
  *           when the shard is not busy.
  */
@@ -22,10 +24,17 @@
 extern "C" {
 #endif
 
+/*
+ * The shard's time as of this turn of its loop, on any engine: the base of
+ * whatever is given as a point in time. Simulated where time is simulated,
+ * which torc_clock_ns() is not. Cost: a call and two loads, no clock.
+ */
+uint64_t torc_now_ns(void);
+
 /* Wait for `delay_ns`. Cost: one timer and one task switch pair. */
 int torc_sleep(uint64_t delay_ns);
 
-/* Wait until torc_clock_ns() has reached `when_ns`. */
+/* Wait until torc_now_ns() has reached `when_ns`; at once in the past. */
 int torc_sleep_until(uint64_t when_ns);
 
 struct torc_sleep {

@@ -11,6 +11,7 @@
 
 struct torc_shard;
 struct torc_group;
+struct torc_task_local_scope;
 
 enum torc_task_state {
 	TORC_TASK_READY,   /* on the shard's ready FIFO, or about to be */
@@ -24,8 +25,8 @@ enum torc_task_state {
 
 /* Lies at the top of the task's own stack, below the pool's bookkeeping. */
 struct torc_task {
-	void *sp; /* while it does not run */
-	struct torc_future *awaiting;
+	void *sp;                     /* while it does not run */
+	struct torc_future *awaiting; /* while it waits */
 	struct torc_task *ready_next;
 	int interrupt; /* 0, -ECANCELED for ever, -ETIMEDOUT until the scope
 			  ends */
@@ -34,19 +35,26 @@ struct torc_task {
 	bool is_joinable;
 	bool is_shielded; /* clean-up: interrupts wait */
 
+	int result;
+	size_t locks_count; /* mutexes and kin: it holds, or waits for them */
 	torc_task_fn *fn;
 	void *arg;
-	int result;
-	struct torc_group *group;
 	struct torc_link link; /* of the shard's tasks, until released */
-	struct torc_future done;
 
-	uint64_t deadline_ns; /* UINT64_MAX: none */
+	struct torc_group *group; /* NULL: is_joinable, or detached */
+	union {
+		struct torc_future done;     /* without a group */
+		struct torc_link group_link; /* with one */
+	};
+
+	struct torc_shard *shard;       /* the only one that may touch it */
+	uint64_t deadline_ns;           /* UINT64_MAX: none */
+	struct torc_deadline *deadline; /* the innermost scope */
 	struct torc_timer deadline_timer;
+	struct torc_task_local_scope *locals; /* the innermost scope */
 
 	void *stack; /* top, for the pool */
 	const char *name;
-	struct torc_link group_link;
 #ifdef TORC__ASAN
 	void *asan_stack;
 #endif
@@ -71,6 +79,10 @@ struct torc_task *torc__task_new(
 /* After spawn: the task returned from its function and has no joiner. */
 void torc__task_release(struct torc_shard *shard, struct torc_task *task);
 
+/* For messages: also of one that has no name. */
 const char *torc__task_name(const struct torc_task *task);
+
+void torc__task_misplaced(const struct torc_task *task, const char *call)
+	__attribute__((noreturn, cold));
 
 #endif /* TORC_CORE_TASK_PRIV_H */

@@ -13,7 +13,7 @@
  *                   |  +-- arm again moves the deadline
  *                   +-- disarm --> IDLE, fn does not run
  *
- * Time      Nanoseconds of torc_clock_ns(). A timer never fires early; in
+ * Time      Nanoseconds of torc_now_ns(). A timer never fires early; in
  *           a loop that is not busy it is late by at most one tick of
  *           2^16 ns (65.5 us). A deadline of UINT64_MAX never fires.
  * Lifetime  While armed, do not move or free it. On fn's first line it is

@@ -213,13 +213,16 @@ torc_sim_search(const struct torc_sim_options *options,
 	void *arg, struct torc_sim_result *result)
 {
 	struct torc_sim_result own;
-	struct search search = { .options = *options,
-		.runtime = runtime,
+	struct search search = { .runtime = runtime,
 		.fn = fn,
 		.arg = arg,
 		.result = result != NULL ? result : &own };
+	bool is_quiet;
 	int ret;
 
+	if (options != NULL)
+		search.options = *options;
+	is_quiet = search.options.is_quiet;
 	*search.result = (struct torc_sim_result){ 0 };
 	if (search.options.size == 0)
 		search.options.size = 1;
@@ -234,7 +237,7 @@ torc_sim_search(const struct torc_sim_options *options,
 	for (uint32_t i = 0; i < count; i++) {
 		ret = try_once(&search);
 		if (ret != 0)
-			return shrink(&search, options->is_quiet);
+			return shrink(&search, is_quiet);
 		search.options.seed++;
 	}
 	return 0;

@@ -13,6 +13,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -22,6 +23,12 @@
 #include "tests/test.h"
 #include "uring/op_priv.h"
 #include <torc.h>
+
+#if defined(TORC__ASAN) || defined(TORC__TSAN)
+#define IS_SANITIZED true
+#else
+#define IS_SANITIZED false
+#endif
 
 #define HOUR (3600 * TORC_S)
 #define SHARDS_MAX 4
@@ -487,6 +494,36 @@ a_stack_overflow_names_the_task_and_its_stack(void **state)
 #define WITH_KERNEL(test) \
 	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
+/* A slab of stacks does not fit what the process may map. */
+static int
+run_without_stacks(void)
+{
+	struct torc_options options = { .shards = 2,
+		.stack_bytes = (size_t)1 << 30 };
+	struct rlimit limit = { (rlim_t)16 << 30, (rlim_t)16 << 30 };
+
+	alarm(30);
+	if (setrlimit(RLIMIT_AS, &limit) != 0)
+		return 2;
+	return torc_run(&options, look_around, NULL) == -ENOMEM ? 0 : 1;
+}
+
+static void
+without_a_stack_for_main_it_says_enomem(void **state)
+{
+	char text[4096];
+
+	(void)state;
+	/* A sanitizer's shadow takes more than any limit allows. */
+	if (IS_SANITIZED) {
+		print_message("skip: a sanitizer maps more than the limit\n");
+		skip();
+	}
+	assert_int_equal(
+		run_in_child(run_without_stacks, text, sizeof(text)), 0);
+	assert_non_null(strstr(text, "the first task can't have a stack"));
+}
+
 int
 main(void)
 {
@@ -503,6 +540,7 @@ main(void)
 		WITH_KERNEL(
 			no_message_between_shards_is_lost_or_overtakes_another),
 		cmocka_unit_test(a_stack_overflow_names_the_task_and_its_stack),
+		cmocka_unit_test(without_a_stack_for_main_it_says_enomem),
 	};
 
 	return cmocka_run_group_tests_name("core/runtime", tests, NULL, NULL);

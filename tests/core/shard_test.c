@@ -342,6 +342,37 @@ draining_reaches_what_is_spawned_meanwhile(void **state)
 	assert_string_equal(f->trace, "1 late1");
 }
 
+/* A turn for each millisecond, until a cancel. */
+static int
+count_ms(void *count)
+{
+	while (torc_sleep(TORC_MS) == 0)
+		++*(unsigned *)count;
+	return 0;
+}
+
+static int
+count_ms_in_its_cleanup(void *arg)
+{
+	(void)torc_sleep(HOUR);
+	assert_int_equal(torc_spawn(NULL, count_ms, arg), 0);
+	return 0;
+}
+
+/* With n tasks that end in n turns a pass per turn would be n * n. */
+static void
+draining_does_not_cancel_all_in_each_turn(void **state)
+{
+	struct fake_shard *f = *state;
+	unsigned turns = 0;
+
+	assert_int_equal(torc_spawn(NULL, count_ms_in_its_cleanup, &turns), 0);
+	fake_shard_turn(f, 1);
+	drain(f);
+
+	assert_in_range(turns, 5, 20);
+}
+
 static int
 open_in_child(void)
 {
@@ -468,6 +499,7 @@ main(void)
 		WITH_SHARD(a_shard_with_a_reader_to_resume_does_not_sleep),
 		WITH_SHARD(draining_cancels_all_tasks_and_waits_for_them),
 		WITH_SHARD(draining_reaches_what_is_spawned_meanwhile),
+		WITH_SHARD(draining_does_not_cancel_all_in_each_turn),
 		cmocka_unit_test(
 			a_handle_that_nobody_joined_goes_with_its_shard),
 		cmocka_unit_test(a_task_that_ignores_its_cancel_is_named),

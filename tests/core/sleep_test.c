@@ -7,6 +7,7 @@
  */
 #include <errno.h>
 #include <string.h>
+#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -84,6 +85,45 @@ a_point_in_the_past_is_reached_at_once(void **state)
 }
 
 static int
+watch_the_turns_clock(void *arg)
+{
+	struct fake_shard *f = arg;
+	uint64_t before = torc_now_ns();
+
+	assert_int_equal(before, f->fake->now_ns);
+	/* One turn, one time, however long it takes. */
+	fake_sleep_ns(&f->shard.ring, TORC_S);
+	assert_int_equal(torc_now_ns(), before);
+	assert_int_equal(torc_sleep_until(before + 2 * TORC_S), 0);
+	assert_in_range(
+		torc_now_ns(), before + 2 * TORC_S, before + 2 * TORC_S + TICK);
+	return 0;
+}
+
+static void
+now_is_the_time_of_this_turn(void **state)
+{
+	fake_shard_run(*state, watch_the_turns_clock, *state);
+}
+
+static int
+ask_outside_a_shard(void)
+{
+	return torc_now_ns() != 0;
+}
+
+static void
+outside_a_shard_there_is_no_now(void **state)
+{
+	char text[4096];
+	int status = run_in_child(ask_outside_a_shard, text, sizeof(text));
+
+	(void)state;
+	assert_true(WIFSIGNALED(status));
+	assert_non_null(strstr(text, "torc_now_ns outside a shard"));
+}
+
+static int
 sleep_ms(void *arg)
 {
 	assert_int_equal(torc_sleep((uint64_t)(uintptr_t)arg * TORC_MS), 0);
@@ -111,6 +151,52 @@ many_sleepers_wake_in_the_order_of_their_time(void **state)
 	fake_shard_run(f, sleep_together, NULL);
 
 	assert_string_equal(f->trace, "10 10 20 30 40 50");
+}
+
+/* A thread sanitizer counts each task as a thread, and allows 8128. */
+#ifdef TORC__TSAN
+#define CROWD 2000
+#else
+#define CROWD 20000
+#endif
+
+static uint64_t woken_tick;
+
+static int
+sleep_in_the_crowd(void *when)
+{
+	uint64_t when_ns = *(uint64_t *)when;
+	uint64_t tick = when_ns / TICK + (when_ns % TICK != 0);
+
+	assert_int_equal(torc_sleep_until(when_ns), 0);
+	assert_true(torc_now_ns() >= when_ns);
+	/* Those of one tick in any order, but no tick before another. */
+	assert_true(tick >= woken_tick);
+	woken_tick = tick;
+	return 0;
+}
+
+static int
+fill_the_crowd(void *arg)
+{
+	static uint64_t when_ns[CROWD];
+	uint64_t random = 88172645463325252u;
+
+	(void)arg;
+	woken_tick = 0;
+	for (unsigned i = 0; i < CROWD; i++) {
+		random = random * 6364136223846793005u + 1442695040888963407u;
+		when_ns[i] = torc_now_ns() + TORC_S + (random >> 32) * 20;
+		assert_int_equal(
+			torc_spawn(NULL, sleep_in_the_crowd, &when_ns[i]), 0);
+	}
+	return 0;
+}
+
+static void
+a_crowd_of_sleepers_wakes_in_the_order_of_its_times(void **state)
+{
+	fake_shard_run(*state, fill_the_crowd, NULL);
 }
 
 static int
@@ -180,7 +266,10 @@ main(void)
 		WITH_SHARD(a_sleep_is_never_early_and_at_most_a_tick_late),
 		WITH_SHARD(long_work_before_a_sleep_does_not_change_it),
 		WITH_SHARD(a_point_in_the_past_is_reached_at_once),
+		WITH_SHARD(now_is_the_time_of_this_turn),
+		cmocka_unit_test(outside_a_shard_there_is_no_now),
 		WITH_SHARD(many_sleepers_wake_in_the_order_of_their_time),
+		WITH_SHARD(a_crowd_of_sleepers_wakes_in_the_order_of_its_times),
 		WITH_SHARD(a_cancelled_sleep_is_ready_at_once),
 		WITH_SHARD(the_longest_sleep_lasts_until_it_is_cancelled),
 	};

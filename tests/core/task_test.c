@@ -643,6 +643,64 @@ a_join_that_lost_a_select_leaves_the_task_running(void **state)
 	assert_string_equal(f->trace, "1 canceled canceled canceled canceled");
 }
 
+/* ---- handles ---- */
+
+static int
+detach_before_and_after(void *arg)
+{
+	struct torc_task *early = fake_shard_spawn(say, "early");
+	struct torc_task *late = fake_shard_spawn(say, "late");
+
+	(void)arg;
+	torc_detach(early);
+	assert_false(torc_task_is_done(late));
+	assert_int_equal(torc_yield(), 0);
+	assert_true(torc_task_is_done(late));
+	torc_detach(late);
+	trace("end");
+	return 0;
+}
+
+static void
+a_detached_task_runs_on_and_leaves_nothing(void **state)
+{
+	struct fake_shard *f = *state;
+
+	fake_shard_run(f, detach_before_and_after, NULL);
+
+	assert_string_equal(f->trace, "early late end");
+}
+
+static int
+name_oneself(void *name)
+{
+	assert_null(torc_task_name(torc_self()));
+	torc_task_name_set(name);
+	assert_int_equal(torc_yield(), 0);
+	return 0;
+}
+
+static int
+ask_for_names(void *arg)
+{
+	struct torc_task *task = fake_shard_spawn(name_oneself, "worker");
+
+	(void)arg;
+	assert_int_equal(torc_yield(), 0);
+	trace("%s", torc_task_name(task));
+	return join(task);
+}
+
+static void
+a_task_has_the_name_that_it_gave_itself(void **state)
+{
+	struct fake_shard *f = *state;
+
+	fake_shard_run(f, ask_for_names, NULL);
+
+	assert_string_equal(f->trace, "worker");
+}
+
 /* ---- many ---- */
 
 static int
@@ -853,6 +911,8 @@ main(void)
 		WITH_SHARD(a_cancel_join_is_not_cancelled_itself),
 		WITH_SHARD(a_cancel_waits_until_the_last_shield_is_gone),
 		WITH_SHARD(a_join_that_lost_a_select_leaves_the_task_running),
+		WITH_SHARD(a_detached_task_runs_on_and_leaves_nothing),
+		WITH_SHARD(a_task_has_the_name_that_it_gave_itself),
 		WITH_SHARD(a_hundred_thousand_tasks_leave_nothing_behind),
 		cmocka_unit_test(
 			waiting_outside_a_task_ends_the_process_and_says_why),

@@ -100,8 +100,10 @@ plan io_uring_enter "$enters_max" EINTR EAGAIN EBUSY ENOMEM
 plan io_uring_enter 9 EBADF EBADFD EFAULT EINVAL ENXIO EOPNOTSUPP
 plan io_uring_setup 1 EPERM ENOSYS ENOMEM EMFILE ENFILE EINVAL EFAULT EACCES
 plan io_uring_register 4 EINVAL ENOMEM EPERM ENOSYS EBUSY
-# A sanitizer that gets no memory ends the process itself.
+# A sanitizer that gets no memory, or is not told of a thread's stack, ends the
+# process itself.
 is_sanitized || plan mmap 99 ENOMEM
+is_sanitized || plan sched_getaffinity 9 EPERM ENOSYS
 plan eventfd2 1 EMFILE ENFILE ENOMEM ENOSYS
 plan madvise 99 EINVAL ENOMEM
 plan socket 9 EMFILE ENFILE ENOMEM ENOBUFS EACCES
@@ -111,7 +113,6 @@ plan listen 1 EADDRINUSE ENOMEM
 plan getsockname 1 ENOBUFS
 plan sigaltstack 9 ENOMEM
 plan rt_sigaction 9 EINVAL
-plan sched_getaffinity 9 EPERM ENOSYS
 plan shutdown 1 ENOTCONN
 
 lane_pids=

@@ -276,6 +276,50 @@ what_was_found_is_found_again(void **state)
 	assert_true(again.hash == found.hash);
 }
 
+static int
+fail_the_third_time(void *arg)
+{
+	unsigned *times = arg;
+
+	return ++*times >= 3 ? -EBADMSG : 0;
+}
+
+static void
+a_search_without_options_begins_at_the_first_seed(void **state)
+{
+	struct torc_sim_result result;
+	unsigned times = 0;
+
+	(void)state;
+	assert_int_equal(torc_sim_search(NULL, NULL, 2, fail_the_third_time,
+				 &times, &result),
+		0);
+	assert_int_equal(result.runs, 2);
+	assert_int_equal(result.seed, 2);
+	assert_int_equal(result.size, 1);
+	assert_int_equal(result.faults, 0);
+}
+
+static int
+search_aloud(void)
+{
+	unsigned times = 0;
+
+	return torc_sim_search(NULL, NULL, 10, fail_the_third_time, &times,
+		       NULL) != -EBADMSG;
+}
+
+static void
+a_search_without_options_tells_what_it_found(void **state)
+{
+	char text[8192];
+
+	(void)state;
+	assert_int_equal(run_in_child(search_aloud, text, sizeof(text)), 0);
+	assert_non_null(strstr(
+		text, "TORC_SEED=3 TORC_SIM_FAULTS=none TORC_SIM_SIZE=1\n"));
+}
+
 int
 main(void)
 {
@@ -288,6 +332,9 @@ main(void)
 		cmocka_unit_test(a_session_that_waits_for_ever_is_a_deadlock),
 		cmocka_unit_test(a_deadlock_says_where_each_task_waits),
 		cmocka_unit_test(what_was_found_is_found_again),
+		cmocka_unit_test(
+			a_search_without_options_begins_at_the_first_seed),
+		cmocka_unit_test(a_search_without_options_tells_what_it_found),
 	};
 
 	/* A seed of somebody's would be the only one. */

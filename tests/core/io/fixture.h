@@ -100,9 +100,9 @@ must_be_failed(const char *file, int line, const char *what, int64_t actual,
 static inline void
 turn(void)
 {
-	uint64_t before = torc__shard->turns;
+	uint64_t before = torc__pulse_turns(&torc__shard->pulse);
 
-	while (torc__shard->turns == before)
+	while (torc__pulse_turns(&torc__shard->pulse) == before)
 		must(torc_yield() == 0 || torc_interrupted() != 0);
 }
 
@@ -146,6 +146,20 @@ is_shard_quiet(void)
 	       shard->tasks_count == 1 && shard->streams.taken_count == 0 &&
 	       (!shard->has_datagrams || shard->datagrams.taken_count == 0) &&
 	       shard->ring.inflight_count == bell;
+}
+
+/*
+ * For main(): begin anew without the C library's cache of thread stacks (a
+ * setting of glibc 2.34). It keeps a record per stack on the heap, which a
+ * case with helper threads would seem to have left behind.
+ */
+static inline void
+forget_stacks(char **argv)
+{
+	if (getenv("GLIBC_TUNABLES") != NULL)
+		return;
+	setenv("GLIBC_TUNABLES", "glibc.pthread.stack_cache_size=0", 1);
+	execv("/proc/self/exe", argv);
 }
 
 struct torc_case {

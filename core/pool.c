@@ -1,0 +1,365 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * The threads behind torc_blocking(). A thread that has nothing to do stands
+ * on a stack of such: the one that worked last, whose caches are warm, works
+ * next, and those at the bottom end.
+ */
+#include <errno.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <torc/base/clock.h>
+#include <torc/base/log.h>
+
+#include "core/blocking_priv.h"
+#include "core/runtime_priv.h"
+
+/*
+ * More threads than that make nothing faster that computes, and most of what
+ * waits has torc's own calls; a file server's worst disk has 32 places in its
+ * queue. Each touches some 20 KiB.
+ */
+#define THREADS_DEFAULT 64
+#define THREADS_MAX 4096
+#define QUEUE_DEFAULT 1024
+#define IDLE_DEFAULT_NS (10 * TORC_S)
+/* What pthread_cond_timedwait() can add up. */
+#define IDLE_MAX_NS (UINT64_C(1) << 62)
+
+/* The runtime's end says what it waits for when it takes so long. */
+#define SAY_NS (5 * TORC_S)
+
+#define LOOKS_PER_CLOCK_READ 16
+/* As in wait.c: how soon a thread forgets that it was quiet. */
+#define GAP_MAX_FACTOR 4
+#define GAP_SHIFT 2
+
+#if defined(__x86_64__)
+#define relax() __builtin_ia32_pause()
+#elif defined(__aarch64__)
+#define relax() __asm__ volatile("yield")
+#else
+#define relax() ((void)0)
+#endif
+
+/* One that has nothing to do; on its own stack. */
+struct idler {
+	struct torc_link link;
+	pthread_cond_t wake;
+	/* Written under the lock; a look without it needs no order. */
+	atomic_bool is_called;
+	bool is_spinning;
+};
+
+void
+torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
+{
+	pthread_condattr_t attr;
+
+	*pool = (struct torc_pool){
+		.threads_max = options->threads_max ? options->threads_max
+						    : THREADS_DEFAULT,
+		.queue_max =
+			options->queue_max ? options->queue_max : QUEUE_DEFAULT,
+		.idle_ns =
+			options->idle_ns ? options->idle_ns : IDLE_DEFAULT_NS,
+		.spin_ns = options->spin_ns,
+		.cpus = *options->cpus,
+		.gap_ns = UINT32_MAX,
+	};
+	if (pool->threads_max > THREADS_MAX)
+		pool->threads_max = THREADS_MAX;
+	if (pool->idle_ns > IDLE_MAX_NS)
+		pool->idle_ns = IDLE_MAX_NS;
+	torc__list_init(&pool->queue);
+	torc__list_init(&pool->idle);
+	pthread_mutex_init(&pool->lock, NULL);
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&pool->all_ended, &attr);
+	pthread_condattr_destroy(&attr);
+}
+
+void
+torc__pool_push(struct torc_pool *pool, struct torc_blocking *job)
+{
+	torc_check(!pool->is_ending);
+	job->_state = TORC__JOB_QUEUED;
+	torc__list_push_back(&pool->queue, &job->_link);
+	pool->queued_count++;
+}
+
+struct torc_blocking *
+torc__pool_take(struct torc_pool *pool)
+{
+	struct torc_link *link = torc__list_pop_front(&pool->queue);
+	struct torc_blocking *job;
+
+	if (link == NULL)
+		return NULL;
+	job = torc__container_of(link, struct torc_blocking, _link);
+	job->_state = TORC__JOB_RUNNING;
+	pool->queued_count--;
+	pool->running_count++;
+	pool->jobs_count++;
+	return job;
+}
+
+/* Under the lock. True: one more is counted in, and has to be made. */
+static bool
+reserve_thread(struct torc_pool *pool)
+{
+	/* One that starts makes the next one itself, off the shard. */
+	if (pool->starting_count > 0 ||
+		pool->threads_count == pool->threads_max)
+		return false;
+	pool->threads_count++;
+	pool->starting_count++;
+	return true;
+}
+
+bool
+torc__pool_call(struct torc_pool *pool)
+{
+	struct torc_link *link = torc__list_pop_front(&pool->idle);
+	struct idler *idler;
+
+	if (link == NULL)
+		return reserve_thread(pool);
+	idler = torc__container_of(link, struct idler, link);
+	pool->idle_count--;
+	atomic_store_explicit(&idler->is_called, true, memory_order_relaxed);
+	/*
+	 * Under the lock: without it the thread may see that it was called,
+	 * and be gone with its stack, before it is woken.
+	 */
+	if (!idler->is_spinning) {
+		pool->wakes_count++;
+		pthread_cond_signal(&idler->wake);
+	}
+	return false;
+}
+
+static void
+run_job(struct torc_pool *pool, struct torc_blocking *job)
+{
+	int running = TORC__JOB_RUNNING;
+
+	job->result = job->_fn(job->_arg);
+	/* Pairs with the exchange in torc__blocking_abandon(). */
+	if (__atomic_compare_exchange_n(&job->_state, &running,
+		    TORC__JOB_FINISHED, false, __ATOMIC_ACQ_REL,
+		    __ATOMIC_ACQUIRE)) {
+		torc__blocking_return_remote(job, 0);
+		pthread_mutex_lock(&pool->lock);
+	} else {
+		job->_release(job);
+		pthread_mutex_lock(&pool->lock);
+		pool->abandoned_count--;
+	}
+	pool->running_count--;
+}
+
+static void
+spin(struct torc_pool *pool, struct idler *idler, uint64_t until_ns)
+{
+	pool->is_spinning = true;
+	idler->is_spinning = true;
+	pthread_mutex_unlock(&pool->lock);
+	do {
+		for (int i = 0; i < LOOKS_PER_CLOCK_READ; i++) {
+			if (atomic_load_explicit(
+				    &idler->is_called, memory_order_relaxed))
+				break;
+			relax();
+		}
+	} while (!atomic_load_explicit(
+			 &idler->is_called, memory_order_relaxed) &&
+		 torc_clock_ns() < until_ns);
+	pthread_mutex_lock(&pool->lock);
+	idler->is_spinning = false;
+	pool->is_spinning = false;
+}
+
+static void
+note_gap(struct torc_pool *pool, uint64_t gap_ns)
+{
+	uint64_t max_ns = GAP_MAX_FACTOR * pool->spin_ns;
+
+	if (gap_ns > max_ns)
+		gap_ns = max_ns;
+	pool->gap_ns = pool->gap_ns - (pool->gap_ns >> GAP_SHIFT) +
+		       (gap_ns >> GAP_SHIFT);
+}
+
+/* False: nobody called within idle_ns, or the pool ends. */
+static bool
+wait_called(struct torc_pool *pool, struct idler *idler)
+{
+	uint64_t began_ns = torc_clock_ns();
+	uint64_t end_ns = began_ns + pool->idle_ns;
+	struct timespec end = { .tv_sec = (time_t)(end_ns / TORC_S),
+		.tv_nsec = (long)(end_ns % TORC_S) };
+	int ret = 0;
+
+	if (pool->gap_ns < pool->spin_ns && !pool->is_spinning)
+		spin(pool, idler, began_ns + pool->spin_ns);
+	while (!atomic_load_explicit(&idler->is_called, memory_order_relaxed) &&
+		ret != ETIMEDOUT && !pool->is_ending)
+		ret = pthread_cond_timedwait(&idler->wake, &pool->lock, &end);
+	note_gap(pool, torc_clock_ns() - began_ns);
+	return atomic_load_explicit(&idler->is_called, memory_order_relaxed);
+}
+
+static bool
+idle(struct torc_pool *pool)
+{
+	struct idler idler = { .is_spinning = false };
+	struct torc_link *after;
+	pthread_condattr_t attr;
+	bool is_called;
+
+	if (pool->is_ending)
+		return false;
+	pthread_condattr_init(&attr);
+	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
+	pthread_cond_init(&idler.wake, &attr);
+	pthread_condattr_destroy(&attr);
+	/* One that looks is found first: it need not be woken. */
+	after = pool->is_spinning ? pool->idle.next : &pool->idle;
+	torc__list_insert(&idler.link, after, after->next);
+	pool->idle_count++;
+	is_called = wait_called(pool, &idler);
+	if (!is_called) {
+		torc__list_remove(&idler.link);
+		pool->idle_count--;
+	}
+	pthread_cond_destroy(&idler.wake);
+	return is_called;
+}
+
+/* Under the lock, which is given up. */
+static void
+end_thread(struct torc_pool *pool)
+{
+	bool has_before = pool->has_ended;
+	pthread_t before = pool->ended;
+
+	pool->ended = pthread_self();
+	pool->has_ended = true;
+	if (--pool->threads_count == 0)
+		pthread_cond_signal(&pool->all_ended);
+	pthread_mutex_unlock(&pool->lock);
+	/* It has only this much left to do itself. */
+	if (has_before)
+		pthread_join(before, NULL);
+}
+
+static void
+name_thread(unsigned number)
+{
+	char name[16];
+
+	/* The kernel takes 15 bytes. */
+	snprintf(name, sizeof(name), "torc-block-%u", number % 10000);
+	pthread_setname_np(pthread_self(), name);
+}
+
+static void *
+run_thread(void *arg)
+{
+	struct torc_pool *pool = arg;
+
+	/* It starts with those of a shard that may be pinned. */
+	if (CPU_COUNT(&pool->cpus) > 0)
+		pthread_setaffinity_np(
+			pthread_self(), sizeof(pool->cpus), &pool->cpus);
+	pthread_mutex_lock(&pool->lock);
+	name_thread(pool->made_count++);
+	pool->starting_count--;
+	for (;;) {
+		struct torc_blocking *job = torc__pool_take(pool);
+		bool is_more;
+
+		if (job == NULL) {
+			if (!idle(pool))
+				break;
+			continue;
+		}
+		is_more = pool->queued_count > 0 &&
+			  torc__list_is_empty(&pool->idle) &&
+			  reserve_thread(pool);
+		pthread_mutex_unlock(&pool->lock);
+		if (is_more)
+			(void)torc__pool_thread_make(pool);
+		run_job(pool, job);
+	}
+	end_thread(pool);
+	return NULL;
+}
+
+bool
+torc__pool_thread_make(struct torc_pool *pool)
+{
+	sigset_t before;
+	pthread_t thread;
+	int ret;
+
+	torc__signals_block(&before);
+	ret = pthread_create(&thread, NULL, run_thread, pool);
+	pthread_sigmask(SIG_SETMASK, &before, NULL);
+	if (ret == 0)
+		return true;
+	pthread_mutex_lock(&pool->lock);
+	pool->threads_count--;
+	pool->starting_count--;
+	if (!pool->is_short_said)
+		torc_log(TORC_LOG_WARN,
+			"cannot make a thread for a blocking call: %s; going "
+			"on with %u; raise ulimit -u or the cgroup's pids.max",
+			strerror(ret), pool->threads_count);
+	pool->is_short_said = true;
+	/* They counted on this one. */
+	if (pool->threads_count == 0)
+		torc__blocking_refuse_all(pool, -EAGAIN);
+	pthread_mutex_unlock(&pool->lock);
+	return false;
+}
+
+/* Under the lock. */
+static void
+await_threads(struct torc_pool *pool)
+{
+	uint64_t end_ns = torc_clock_ns() + SAY_NS;
+	struct timespec end = { .tv_sec = (time_t)(end_ns / TORC_S),
+		.tv_nsec = (long)(end_ns % TORC_S) };
+
+	while (pool->threads_count > 0)
+		if (pthread_cond_timedwait(
+			    &pool->all_ended, &pool->lock, &end) == ETIMEDOUT)
+			break;
+	if (pool->threads_count > 0)
+		torc_log(TORC_LOG_WARN,
+			"the runtime's end waits for %u blocking calls that "
+			"nobody waits for, name look-ups for instance",
+			pool->running_count);
+	while (pool->threads_count > 0)
+		pthread_cond_wait(&pool->all_ended, &pool->lock);
+}
+
+void
+torc__pool_close(struct torc_pool *pool)
+{
+	pthread_mutex_lock(&pool->lock);
+	torc_assert(torc__list_is_empty(&pool->queue));
+	pool->is_ending = true;
+	while (!torc__list_is_empty(&pool->idle))
+		(void)torc__pool_call(pool);
+	await_threads(pool);
+	pthread_mutex_unlock(&pool->lock);
+	if (pool->has_ended)
+		pthread_join(pool->ended, NULL);
+	pthread_cond_destroy(&pool->all_ended);
+	pthread_mutex_destroy(&pool->lock);
+}
