@@ -31,6 +31,14 @@
 #include <torc/core/remote.h>
 #include <torc/core/runtime.h>
 #include <torc/core/sleep.h>
+#include <torc/core/sync/barrier.h>
+#include <torc/core/sync/condition.h>
+#include <torc/core/sync/mutex.h>
+#include <torc/core/sync/notify.h>
+#include <torc/core/sync/once.h>
+#include <torc/core/sync/rwlock.h>
+#include <torc/core/sync/semaphore.h>
+#include <torc/core/sync/waiter.h>
 #include <torc/core/task.h>
 #include <torc/core/ticker.h>
 #include <torc/core/timer.h>
