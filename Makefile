@@ -274,9 +274,10 @@ mutants: $(B)/.deps-test ## plant each bug of tests/mutants and expect a test to
 	$(Q)B=$(B) MAKE='$(MAKE)' tests/mutants/run.sh $(ARGS)
 
 # Programs that run long, with the settings that make them so.
-soak: tests ## what takes minutes: 100,000 streams under faults, 10,000 simulated seeds
+soak: tests ## what takes minutes: 100,000 streams under faults, 10,000 simulated seeds, 100 million items
 	$(Q)B=$(B) tests/faults/soak.sh
 	$(Q)TORC_SIM_SEEDS=10000 TORC_SIM_SIZE=450 TORC_SIM_CASE=every_fault $(B)/tests/sim/proxy_sim_test
+	$(Q)TORC_ITEMS=100000000 $(B)/tests/core/channel/cross_kernel_test
 
 # Strict C11 hides POSIX, which a library about sockets and signals needs.
 check-headers: $(before) ## each public header stands alone, in C11 and C++17

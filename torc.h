@@ -16,6 +16,11 @@
 #include <torc/base/list.h>
 #include <torc/base/log.h>
 #include <torc/core/blocking.h>
+#include <torc/core/channel/broadcast.h>
+#include <torc/core/channel/channel.h>
+#include <torc/core/channel/oneshot.h>
+#include <torc/core/channel/wait.h>
+#include <torc/core/channel/watch.h>
 #include <torc/core/future.h>
 #include <torc/core/group.h>
 #include <torc/core/io/address.h>

@@ -1,5 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <pthread.h>
+#include <stdatomic.h>
 #include <string.h>
+
+#include <torc/base/clock.h>
 
 #include "perf/gbench.h"
 #include "uring/doorbell_priv.h"
@@ -12,8 +16,88 @@ answer(struct torc_ring *ring)
 	while (torc__ring_cq_count(ring) != 0) {
 		struct torc_cqe cqe = torc__ring_pop(ring);
 
-		torc__op_dispatch(ring, cqe.user_data, cqe.res, cqe.flags);
+		/* A message ring's is nobody's. */
+		if (cqe.user_data != 0)
+			torc__op_dispatch(
+				ring, cqe.user_data, cqe.res, cqe.flags);
 	}
+}
+
+/* One side: a ring, its bell, and how to wake the other side. */
+struct side {
+	struct torc_ring ring;
+	struct torc_doorbell bell;
+	struct side *other;
+	bool is_message;
+	_Atomic bool is_open, is_over;
+};
+
+static int
+open_side(struct side *side)
+{
+	struct torc_ring_options options = { 0 };
+	int ret = torc__ring_open(&side->ring, &torc__engine_kernel, &options);
+
+	if (ret < 0)
+		return ret;
+	ret = torc__doorbell_open(&side->bell, &side->ring);
+	if (ret < 0)
+		torc__ring_close(&side->ring);
+	else
+		side->is_open = true;
+	return ret;
+}
+
+static void
+close_side(struct side *side)
+{
+	torc__doorbell_cancel(&side->bell);
+	while (!torc__op_is_idle(&side->bell.op))
+		answer(&side->ring);
+	torc__doorbell_close(&side->bell);
+	torc__ring_close(&side->ring);
+}
+
+/* As a shard would have to: at once, not with the turn's enter. */
+static void
+send_message(struct torc_ring *from, struct torc_ring *to)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(from);
+
+	io_uring_prep_msg_ring(sqe, to->uring.ring_fd, 0, 0, 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	if (torc__ring_enter(from, 0, 0) < 0)
+		torc__panic("the ring is lost");
+}
+
+static void
+wake_other(struct side *side)
+{
+	if (side->is_message)
+		send_message(&side->ring, &side->other->ring);
+	else
+		torc__doorbell_ring_remote(&side->other->bell);
+}
+
+static void
+on_one_thread(struct torc_bench *b, bool is_message)
+{
+	struct side a = { .is_message = is_message }, z = { 0 };
+	int ret = open_side(&a);
+
+	a.other = &z;
+	if (ret == 0)
+		ret = open_side(&z);
+	if (ret < 0) {
+		torc_bench_fail(b, strerror(-ret));
+		return;
+	}
+	while (torc_bench_next(b)) {
+		wake_other(&a);
+		answer(&z.ring);
+	}
+	close_side(&a);
+	close_side(&z);
 }
 
 /*
@@ -21,31 +105,107 @@ answer(struct torc_ring *ring)
  *               in which nobody computes?
  * Unit          One ring of the doorbell, the enter that finds it, and the
  *               read that is armed anew; on one thread.
- * Change mind   Twice what a message ring (IORING_OP_MSG_RING) costs: that
- *               would then be the better bell between two shards.
+ * Change mind   Twice message_and_answer: that would then be the better bell
+ *               between two shards.
  */
 static void
 ring_and_answer(struct torc_bench *b)
 {
-	struct torc_ring_options options = { 0 };
-	struct torc_doorbell bell;
-	struct torc_ring ring;
-	int ret = torc__ring_open(&ring, &torc__engine_kernel, &options);
+	on_one_thread(b, false);
+}
+TORC_BENCH(ring_and_answer)
 
+/*
+ * Question      The same by a message ring (IORING_OP_MSG_RING), which only a
+ *               thread with a ring can send, by an enter.
+ * Unit          One message, its enter, and the enter that finds it.
+ * Change mind   Half of ring_and_answer.
+ */
+static void
+message_and_answer(struct torc_bench *b)
+{
+	on_one_thread(b, true);
+}
+TORC_BENCH(message_and_answer)
+
+static void *
+answer_all(void *arg)
+{
+	struct side *side = arg;
+	bool is_over;
+
+	if (open_side(side) < 0)
+		torc__panic("the second ring cannot be opened");
+	do {
+		answer(&side->ring);
+		/* Asked before the wake: after it the other may say so. */
+		is_over = side->is_over;
+		wake_other(side);
+	} while (!is_over);
+	/* Its ring must live while the other may still send to it. */
+	while (side->other->is_open)
+		;
+	close_side(side);
+	return NULL;
+}
+
+static void
+between_threads(struct torc_bench *b, bool is_message)
+{
+	struct side a = { .is_message = is_message };
+	struct side z = { .is_message = is_message, .other = &a };
+	uint64_t sending_ns = 0;
+	pthread_t thread;
+	int ret = open_side(&a);
+
+	a.other = &z;
 	if (ret == 0)
-		ret = torc__doorbell_open(&bell, &ring);
+		ret = -pthread_create(&thread, NULL, answer_all, &z);
 	if (ret < 0) {
 		torc_bench_fail(b, strerror(-ret));
 		return;
 	}
+	while (!z.is_open)
+		;
 	while (torc_bench_next(b)) {
-		torc__doorbell_ring_remote(&bell);
-		answer(&ring);
+		uint64_t began_ns = torc_clock_ns();
+
+		wake_other(&a);
+		sending_ns += torc_clock_ns() - began_ns;
+		answer(&a.ring);
 	}
-	torc__doorbell_cancel(&bell);
-	while (!torc__op_is_idle(&bell.op))
-		answer(&ring);
-	torc__doorbell_close(&bell);
-	torc__ring_close(&ring);
+	torc_bench_note(b, "sender_ns",
+		(double)sending_ns / (double)torc_bench_passes(b));
+	z.is_over = true;
+	wake_other(&a);
+	answer(&a.ring);
+	a.is_open = false;
+	pthread_join(thread, NULL);
+	close_side(&a);
 }
-TORC_BENCH(ring_and_answer)
+
+/*
+ * Question      How long until a shard that sleeps in the kernel runs, and how
+ *               long is its waker kept?
+ * Unit          Two wakes, there and back, each side asleep in its enter; the
+ *               wall time counts. sender_ns is one side's system call.
+ * Change mind   More than half above wakes_by_message, in either.
+ */
+static void
+wakes_by_bell(struct torc_bench *b)
+{
+	between_threads(b, false);
+}
+TORC_BENCH(wakes_by_bell)
+
+/*
+ * Question      The same by message rings.
+ * Unit          As above; the sender's system call is an enter.
+ * Change mind   As above.
+ */
+static void
+wakes_by_message(struct torc_bench *b)
+{
+	between_threads(b, true);
+}
+TORC_BENCH(wakes_by_message)

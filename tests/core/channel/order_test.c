@@ -1,0 +1,759 @@
+/* SPDX-License-Identifier: MIT */
+/*
+ * Goal    The code itself, not a model of it: no order in which the atomic
+ *         operations of a channel's senders, its receiver and who closes or
+ *         cancels take effect loses an item, or leaves somebody asleep who
+ *         has a reason to go on.
+ * Method  channel.c is compiled with atomics that stop before they act, and
+ *         with locks that do. Its callers are tasks; the test lets one of them
+ *         take one step at a time, and tries all orders there are. What a
+ *         store releases takes effect later, at any time, as from a store
+ *         buffer, but before the next locked instruction of the same task. An
+ *         order that reaches a state that was seen before is not tried again:
+ *         a task's own state is what it has read so far. Where three meet and
+ *         all orders are too many, those with a few switches are tried.
+ */
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <torc/alloc/arena.h>
+
+#include "core/channel/wait_priv.h"
+#include "core/shard_priv.h"
+#include "tests/support/fake_shard.h"
+#include "tests/test.h"
+
+static uint64_t load_stepped(const _Atomic uint64_t *p);
+static void store_stepped(_Atomic uint64_t *p, uint64_t value);
+static uint64_t exchange_stepped(_Atomic uint64_t *p, uint64_t value);
+static uint64_t or_stepped(_Atomic uint64_t *p, uint64_t bits);
+static uint64_t and_stepped(_Atomic uint64_t *p, uint64_t bits);
+static bool compare_exchange_stepped(
+	_Atomic uint64_t *p, uint64_t *old, uint64_t value);
+static void lock_stepped(void);
+static void unlock_stepped(void);
+static void look_later(struct torc_msg *msg);
+static void flush_all(void);
+
+#pragma push_macro("atomic_init")
+#pragma push_macro("atomic_load_explicit")
+#pragma push_macro("atomic_store_explicit")
+#pragma push_macro("atomic_exchange_explicit")
+#pragma push_macro("atomic_fetch_or_explicit")
+#pragma push_macro("atomic_fetch_and_explicit")
+#pragma push_macro("atomic_compare_exchange_weak_explicit")
+#undef atomic_init
+#undef atomic_load_explicit
+#undef atomic_store_explicit
+#undef atomic_exchange_explicit
+#undef atomic_fetch_or_explicit
+#undef atomic_fetch_and_explicit
+#undef atomic_compare_exchange_weak_explicit
+#define atomic_init(p, v) (*(p) = (v))
+#define atomic_load_explicit(p, order) load_stepped(p)
+#define atomic_store_explicit(p, v, order) store_stepped(p, v)
+#define atomic_exchange_explicit(p, v, order) exchange_stepped(p, v)
+#define atomic_fetch_or_explicit(p, v, order) or_stepped(p, v)
+#define atomic_fetch_and_explicit(p, v, order) and_stepped(p, v)
+#define atomic_compare_exchange_weak_explicit(p, old, v, won, lost) \
+	compare_exchange_stepped(p, old, v)
+#define pthread_mutex_lock(lock) lock_stepped()
+#define pthread_mutex_unlock(lock) unlock_stepped()
+#define torc__shard_post_remote(shard, msg) look_later(msg)
+/* A message is pushed by a locked instruction. */
+#define torc__wait_wake(wait, value) (flush_all(), torc__wait_wake(wait, value))
+#define torc__wakes_send(wakes) (flush_all(), torc__wakes_send(wakes))
+#include "core/channel/channel.c"
+#undef pthread_mutex_lock
+#undef pthread_mutex_unlock
+#undef torc__shard_post_remote
+#undef torc__wait_wake
+#undef torc__wakes_send
+#pragma pop_macro("atomic_init")
+#pragma pop_macro("atomic_load_explicit")
+#pragma pop_macro("atomic_store_explicit")
+#pragma pop_macro("atomic_exchange_explicit")
+#pragma pop_macro("atomic_fetch_or_explicit")
+#pragma pop_macro("atomic_fetch_and_explicit")
+#pragma pop_macro("atomic_compare_exchange_weak_explicit")
+
+#define ACTORS_MAX 4
+#define STORES_MAX 4
+#define STEPS_MAX 512
+#define SEEN_MAX (1u << 22)
+#define ITEMS_MAX 8
+/* Where all orders are too many. */
+#define SWITCHES_MAX 4
+
+/* A loop of its own, for a receiver that must look again. */
+#define LOOKER ACTORS_MAX
+
+struct store {
+	_Atomic uint64_t *where;
+	uint64_t value;
+};
+
+struct actor {
+	struct torc_task *task;
+	struct torc_future go; /* pending while it stops before a step */
+	bool is_stopped;
+	bool is_idle; /* the looker, with nothing to look for */
+	bool is_done;
+	bool wants_lock;
+	uint64_t history; /* what it has read, mixed */
+	struct store stores[STORES_MAX];
+	unsigned stores_count;
+};
+
+struct scenario {
+	const char *name;
+	uint32_t capacity;
+	unsigned filled_count; /* items inside to begin with */
+	unsigned switches_max; /* away from who could go on; 0: any number */
+	torc_task_fn *actors[ACTORS_MAX];
+};
+
+static struct {
+	const struct scenario *scenario;
+	struct torc_channel *channel;
+	struct actor actors[ACTORS_MAX + 1];
+	unsigned owner; /* of the lock, + 1; 0: nobody */
+	struct torc_msg *again;
+	unsigned steps, again_at, switches;
+	struct actor *last; /* who took the last step */
+	bool is_free;       /* no more stops: the order is over */
+	bool is_old;        /* it goes where another has gone */
+
+	uint64_t received[ITEMS_MAX];
+	unsigned received_count, sent_count;
+
+	unsigned chosen[STEPS_MAX], choices[STEPS_MAX], depth;
+	unsigned orders_count, stuck_count, wrong_count, states_count;
+	uint64_t *seen;
+} world;
+
+/* ---- steps ---- */
+
+static struct actor *
+me(void)
+{
+	for (unsigned i = 0; i <= LOOKER; i++)
+		if (world.actors[i].task == torc_self())
+			return &world.actors[i];
+	return NULL;
+}
+
+static uint64_t
+mix(uint64_t hash, uint64_t value)
+{
+	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
+	return hash ^ hash >> 29;
+}
+
+static void
+step(void)
+{
+	struct actor *actor = me();
+
+	if (world.is_free || actor == NULL)
+		return;
+	torc_future_init(&actor->go, NULL, NULL);
+	actor->is_stopped = true;
+	torc_await(&actor->go);
+	actor->is_stopped = false;
+	actor->history = mix(actor->history, 1);
+	world.steps++;
+}
+
+static void
+note_read(uint64_t value)
+{
+	struct actor *actor = me();
+
+	if (actor != NULL)
+		actor->history = mix(actor->history, value);
+}
+
+static void
+flush_one(struct actor *actor)
+{
+	*actor->stores[0].where = actor->stores[0].value;
+	actor->stores_count--;
+	memmove(&actor->stores[0], &actor->stores[1],
+		actor->stores_count * sizeof(actor->stores[0]));
+}
+
+static void
+flush_all(void)
+{
+	struct actor *actor = me();
+
+	while (actor != NULL && actor->stores_count > 0)
+		flush_one(actor);
+}
+
+static uint64_t
+load_stepped(const _Atomic uint64_t *p)
+{
+	struct actor *actor = me();
+	uint64_t value;
+
+	step();
+	value = *p;
+	for (unsigned i = 0; actor != NULL && i < actor->stores_count; i++)
+		if (actor->stores[i].where == p)
+			value = actor->stores[i].value;
+	note_read(value);
+	return value;
+}
+
+static void
+store_stepped(_Atomic uint64_t *p, uint64_t value)
+{
+	struct actor *actor = me();
+
+	step();
+	if (world.is_free || actor == NULL) {
+		*p = value;
+		return;
+	}
+	assert_true(actor->stores_count < STORES_MAX);
+	actor->stores[actor->stores_count++] = (struct store){ p, value };
+	note_read(1);
+}
+
+static void
+locked_step(void)
+{
+	step();
+	flush_all();
+}
+
+static uint64_t
+exchange_stepped(_Atomic uint64_t *p, uint64_t value)
+{
+	uint64_t before;
+
+	locked_step();
+	before = *p;
+	*p = value;
+	note_read(before);
+	return before;
+}
+
+static uint64_t
+or_stepped(_Atomic uint64_t *p, uint64_t bits)
+{
+	uint64_t before;
+
+	locked_step();
+	before = *p;
+	*p = before | bits;
+	note_read(before);
+	return before;
+}
+
+static uint64_t
+and_stepped(_Atomic uint64_t *p, uint64_t bits)
+{
+	uint64_t before;
+
+	locked_step();
+	before = *p;
+	*p = before & bits;
+	note_read(before);
+	return before;
+}
+
+static bool
+compare_exchange_stepped(_Atomic uint64_t *p, uint64_t *old, uint64_t value)
+{
+	uint64_t before;
+	bool is_won;
+
+	locked_step();
+	before = *p;
+	is_won = before == *old;
+	if (is_won)
+		*p = value;
+	*old = before;
+	note_read(before);
+	return is_won;
+}
+
+static void
+lock_stepped(void)
+{
+	struct actor *actor = me();
+
+	if (actor == NULL)
+		return;
+	actor->wants_lock = true;
+	locked_step();
+	actor->wants_lock = false;
+	if (!world.is_free)
+		assert_int_equal(world.owner, 0);
+	world.owner = (unsigned)(actor - world.actors) + 1;
+	note_read(2);
+}
+
+static void
+unlock_stepped(void)
+{
+	if (me() == NULL)
+		return;
+	locked_step();
+	world.owner = 0;
+	note_read(3);
+}
+
+static void
+look_later(struct torc_msg *msg)
+{
+	world.again = msg;
+	world.again_at = world.steps;
+}
+
+/* ---- who acts ---- */
+
+static unsigned
+my_index(void)
+{
+	return (unsigned)(me() - world.actors);
+}
+
+static int
+send_one(void *arg)
+{
+	uint64_t item = 100 * (1 + my_index());
+
+	(void)arg;
+	world.sent_count += torc_channel_send(world.channel, &item) == 0;
+	return 0;
+}
+
+static int
+send_two(void *arg)
+{
+	uint64_t item = 100 * (1 + my_index()) + 1;
+
+	send_one(arg);
+	world.sent_count += torc_channel_send(world.channel, &item) == 0;
+	return 0;
+}
+
+static void
+keep(uint64_t item)
+{
+	assert_true(world.received_count < ITEMS_MAX);
+	world.received[world.received_count++] = item;
+}
+
+static int
+recv_one(void *arg)
+{
+	uint64_t item = 0;
+	int ret = torc_channel_recv(world.channel, &item);
+
+	(void)arg;
+	assert_int_not_equal(ret, -EAGAIN);
+	if (ret == 0)
+		keep(item);
+	return ret;
+}
+
+static int
+recv_two(void *arg)
+{
+	recv_one(arg);
+	recv_one(arg);
+	return 0;
+}
+
+static int
+recv_three(void *arg)
+{
+	recv_one(arg);
+	return recv_two(arg);
+}
+
+static int
+recv_to_the_end(void *arg)
+{
+	while (recv_one(arg) == 0)
+		;
+	return 0;
+}
+
+static int
+close_it(void *arg)
+{
+	(void)arg;
+	torc_channel_close(world.channel);
+	return 0;
+}
+
+/* A wait that its own shard cancels, and then another try. */
+static int
+recv_after_a_cancel(void *arg)
+{
+	struct torc_channel_wait wait;
+
+	torc_channel_recv_start(world.channel, &wait);
+	step();
+	torc_future_cancel(&wait.done);
+	(void)torc_await(&wait.done);
+	return recv_one(arg);
+}
+
+static int
+send_and_cancel(void *arg)
+{
+	uint64_t item = 100 * (1 + my_index());
+	struct torc_channel_wait wait;
+
+	(void)arg;
+	torc_channel_send_start(world.channel, &item, &wait);
+	step();
+	torc_future_cancel(&wait.done);
+	world.sent_count += torc_await(&wait.done) == 0;
+	return 0;
+}
+
+/* ---- one order ---- */
+
+static int
+act(void *arg)
+{
+	unsigned i = (unsigned)(uintptr_t)arg;
+	struct actor *actor = &world.actors[i];
+
+	actor->task = torc_self();
+	step();
+	world.scenario->actors[i](NULL);
+	flush_all();
+	actor->is_done = true;
+	actor->task = NULL;
+	return 0;
+}
+
+static int
+look_again(void *arg)
+{
+	struct actor *actor = &world.actors[LOOKER];
+
+	(void)arg;
+	actor->task = torc_self();
+	while (!world.is_free) {
+		struct torc_msg *msg = world.again;
+
+		actor->is_idle = msg == NULL || world.steps == world.again_at;
+		if (actor->is_idle) {
+			step();
+			continue;
+		}
+		world.again = NULL;
+		msg->fn(msg);
+	}
+	actor->task = NULL;
+	return 0;
+}
+
+static uint64_t
+state_now(void)
+{
+	const struct torc_queue *queue = &world.channel->queue;
+	uint64_t hash = mix(queue->tail, queue->head);
+
+	for (uint64_t i = 0; i < queue->capacity; i++) {
+		struct torc_slot *slot = torc__queue_slot(queue, i);
+		uint64_t item;
+
+		memcpy(&item, slot->item, sizeof(item));
+		hash = mix(mix(hash, slot->stamp), item);
+	}
+	for (unsigned i = 0; i <= LOOKER; i++) {
+		const struct actor *actor = &world.actors[i];
+
+		hash = mix(hash, actor->history);
+		hash = mix(hash, actor->is_stopped + 2u * actor->is_done);
+		for (unsigned k = 0; k < actor->stores_count; k++)
+			hash = mix(hash, actor->stores[k].value);
+	}
+	for (struct torc_link *link = world.channel->senders.next;
+		link != &world.channel->senders; link = link->next) {
+		uint64_t item;
+
+		memcpy(&item,
+			torc__container_of(
+				link, struct torc_channel_wait, _link)
+				->_item,
+			sizeof(item));
+		hash = mix(hash, item);
+	}
+	hash = mix(hash, world.owner * 4 + (world.again != NULL) * 2 +
+				 (world.steps > world.again_at));
+	if (world.scenario->switches_max != 0)
+		hash = mix(mix(hash, world.switches),
+			(uint64_t)(world.last - world.actors));
+	return mix(hash, queue->receiver != NULL);
+}
+
+/* True when it was not seen before. */
+static bool
+is_new(uint64_t state)
+{
+	uint64_t at = state % SEEN_MAX;
+
+	state |= 1;
+	while (world.seen[at] != 0) {
+		if (world.seen[at] == state)
+			return false;
+		at = (at + 1) % SEEN_MAX;
+	}
+	assert_true(++world.states_count < SEEN_MAX / 2);
+	world.seen[at] = state;
+	return true;
+}
+
+static unsigned
+choose(unsigned count)
+{
+	assert_true(world.depth < STEPS_MAX);
+	/* A choice that was made before comes with a state that was seen. */
+	if (world.choices[world.depth] == 0) {
+		world.is_old = world.is_old || !is_new(state_now());
+		world.choices[world.depth] = world.is_old ? 1 : count;
+	}
+	return world.chosen[world.depth++];
+}
+
+static bool
+can_step(const struct actor *actor)
+{
+	if (!actor->is_stopped || (actor->wants_lock && world.owner != 0))
+		return false;
+	/* To look again is of use only when something has changed. */
+	return !actor->is_idle ||
+	       (world.again != NULL && world.steps > world.again_at);
+}
+
+static void
+run_the_woken(void)
+{
+	while (torc__shard->ready_head != NULL)
+		assert_int_equal(torc_yield(), 0);
+}
+
+/* Who can take a step, then whose store can take effect. */
+static unsigned
+list_able(struct actor **able, unsigned *steps_count)
+{
+	unsigned count = 0;
+
+	for (unsigned i = 0; i <= LOOKER; i++)
+		if (can_step(&world.actors[i]))
+			able[count++] = &world.actors[i];
+	*steps_count = count;
+	for (unsigned i = 0; i <= LOOKER; i++)
+		if (world.actors[i].stores_count > 0)
+			able[count++] = &world.actors[i];
+	return count;
+}
+
+/* One step of somebody, or a store's effect; false: none is left. */
+static bool
+take_a_step(void)
+{
+	struct actor *able[2 * (LOOKER + 1)], *next;
+	unsigned steps_count, chosen;
+	unsigned count = list_able(able, &steps_count);
+	bool can_go_on = can_step(world.last);
+
+	if (count == 0)
+		return false;
+	if (can_go_on && world.scenario->switches_max != 0 &&
+		world.switches == world.scenario->switches_max) {
+		able[0] = world.last;
+		steps_count = count = 1;
+	}
+	chosen = choose(count);
+	next = able[chosen];
+	world.switches +=
+		can_go_on && (next != world.last || chosen >= steps_count);
+	if (chosen < steps_count) {
+		world.last = next;
+		torc_future_complete(&next->go, 0);
+		run_the_woken();
+	} else {
+		flush_one(next);
+		world.steps++;
+	}
+	return true;
+}
+
+/* Everything that was sent is there, once, each sender's in its order. */
+static bool
+is_right(void)
+{
+	uint64_t last[ACTORS_MAX + 1] = { 0 };
+	uint64_t item;
+
+	while (torc_channel_try_recv(world.channel, &item) == 0)
+		keep(item);
+	for (unsigned i = 0; i < world.received_count; i++) {
+		uint64_t from = world.received[i] / 100;
+
+		if (from > ACTORS_MAX || world.received[i] < last[from])
+			return false;
+		last[from] = world.received[i] + 1;
+	}
+	return world.received_count ==
+	       world.sent_count + world.scenario->filled_count;
+}
+
+/* Whoever is still asleep, although nobody can do anything, is stuck. */
+static void
+end_order(void)
+{
+	bool is_stuck = false;
+
+	world.is_free = true;
+	for (unsigned i = 0; i <= LOOKER; i++) {
+		struct actor *actor = &world.actors[i];
+
+		if (actor->is_stopped)
+			torc_future_complete(&actor->go, 0);
+		else if (actor->task != NULL) {
+			is_stuck = true;
+			torc_cancel(actor->task);
+		}
+	}
+	run_the_woken();
+	world.stuck_count += is_stuck;
+	world.wrong_count += !is_right();
+}
+
+static void
+run_one_order(void)
+{
+	memset(world.actors, 0, sizeof(world.actors));
+	world.owner = world.steps = world.again_at = world.depth = 0;
+	world.switches = 0;
+	world.last = &world.actors[0];
+	world.again = NULL;
+	world.is_free = world.is_old = false;
+	world.received_count = world.sent_count = 0;
+	assert_int_equal(torc_channel_create(&world.channel, sizeof(uint64_t),
+				 world.scenario->capacity),
+		0);
+	for (uint64_t i = 0; i < world.scenario->filled_count; i++)
+		assert_int_equal(torc_channel_try_send(world.channel, &i), 0);
+	for (uintptr_t i = 0; i < ACTORS_MAX; i++)
+		if (world.scenario->actors[i] != NULL)
+			assert_int_equal(torc_spawn(NULL, act, (void *)i), 0);
+	assert_int_equal(torc_spawn(NULL, look_again, NULL), 0);
+	run_the_woken();
+	while (take_a_step())
+		;
+	end_order();
+	torc_channel_release(world.channel);
+	world.orders_count++;
+}
+
+/* The next order: the last choice that has an alternative takes it. */
+static bool
+next_order(void)
+{
+	unsigned d = world.depth;
+
+	while (d > 0 && world.chosen[d - 1] + 1 >= world.choices[d - 1])
+		d--;
+	if (d == 0)
+		return false;
+	world.chosen[d - 1]++;
+	memset(world.chosen + d, 0, (STEPS_MAX - d) * sizeof(world.chosen[0]));
+	memset(world.choices + d, 0,
+		(STEPS_MAX - d) * sizeof(world.choices[0]));
+	return true;
+}
+
+static int
+run_all_orders(void *arg)
+{
+	(void)arg;
+	do
+		run_one_order();
+	while (next_order());
+	return 0;
+}
+
+static const struct scenario scenarios[] = {
+	{ "one sends to one who falls asleep", 1, 0, 0,
+		{ send_one, recv_one } },
+	{ "one sends more than there is room for", 1, 0, 0,
+		{ send_two, recv_two } },
+	{ "two send while there is room", 2, 0, 0,
+		{ send_one, send_one, recv_two } },
+	{ "one waits for room", 1, 1, 0, { send_one, recv_two } },
+	{ "two wait for room", 1, 1, SWITCHES_MAX,
+		{ send_one, send_one, recv_three } },
+	{ "a close meets a send", 1, 0, 0,
+		{ send_one, close_it, recv_to_the_end } },
+	{ "a close meets one who waits for room", 1, 1, SWITCHES_MAX,
+		{ send_one, close_it, recv_to_the_end } },
+	{ "a cancel meets the item", 1, 0, 0,
+		{ send_one, recv_after_a_cancel } },
+	{ "a cancel meets the room", 1, 1, 0, { send_and_cancel, recv_one } },
+	{ "a cancel lets the next one have the room", 1, 1, SWITCHES_MAX,
+		{ send_and_cancel, send_one, recv_two } },
+};
+
+static void
+no_order_loses_an_item_or_a_wake(void **state)
+{
+	static struct fake_shard f;
+
+	(void)state;
+	world.seen = malloc(SEEN_MAX * sizeof(*world.seen));
+	fake_shard_open(&f);
+	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
+		world.scenario = &scenarios[i];
+		world.orders_count = world.states_count = 0;
+		memset(world.seen, 0, SEEN_MAX * sizeof(*world.seen));
+		memset(world.chosen, 0, sizeof(world.chosen));
+		memset(world.choices, 0, sizeof(world.choices));
+		fake_shard_run(&f, run_all_orders, NULL);
+
+		print_message("%s: %u orders, %u states\n",
+			world.scenario->name, world.orders_count,
+			world.states_count);
+		assert_true(world.states_count > 100);
+		assert_int_equal(world.stuck_count, 0);
+		assert_int_equal(world.wrong_count, 0);
+	}
+	fake_shard_close(&f);
+	free(world.seen);
+}
+
+int
+main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(no_order_loses_an_item_or_a_wake),
+	};
+
+#ifdef TORC__TSAN
+	/* There is one thread, and a task costs it 50 us. */
+	puts("skipped: for the thread sanitizer there is nothing to see");
+	return 77;
+#endif
+	return cmocka_run_group_tests_name(
+		"core/channel order", tests, NULL, NULL);
+}
