@@ -27,6 +27,7 @@
 #include <torc/core/io/connect.h>
 #include <torc/core/io/listener.h>
 #include <torc/core/io/relay.h>
+#include <torc/core/io/resolve.h>
 #include <torc/core/io/signal.h>
 #include <torc/core/io/stream.h>
 #include <torc/core/io/udp.h>

@@ -235,7 +235,7 @@ parse_address(struct torc_address *address, const char *text)
 
 	if (torc_address_parse(address, text, &why) < 0)
 		return mistake("address", text, why);
-	if (address->type == TORC_UDP)
+	if (address->type == TORC_UDP || address->type == TORC_UNIX_DGRAM)
 		return mistake("address", text,
 			"datagrams are not relayed, only connections");
 	return -1;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: MIT */
-#include <torc/core/io/address.h>
+#include "core/io/address_priv.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -14,11 +14,11 @@
 
 #include "base/assert_priv.h"
 
-#define HOST_BYTES_MAX 254 /* a name in DNS has at most 253 */
 #define PORT_MAX 65535
 #define PATH_BYTES_MAX sizeof(((struct sockaddr_un *)NULL)->sun_path)
 
-_Static_assert(TORC_ADDRESS_TEXT_MAX >= sizeof("unix:./") + PATH_BYTES_MAX,
+_Static_assert(
+	TORC_ADDRESS_TEXT_MAX >= sizeof("unix-seqpacket:./") + PATH_BYTES_MAX,
 	"every socket path fits");
 _Static_assert(TORC_ADDRESS_TEXT_MAX >=
 		       sizeof("tcp:[%]:65535") + INET6_ADDRSTRLEN + IF_NAMESIZE,
@@ -159,59 +159,76 @@ is_name_missing(int eai)
  * IPv6 alone is not given an IPv4 address it cannot reach; then without
  * regard to them, so that localhost works on a machine without a network.
  */
-static int
-parse_name(struct torc_address *out, const char *host, uint16_t port,
-	const char **why)
+int
+torc__address_lookup(const char *host, struct addrinfo **list, const char **why)
 {
 	struct addrinfo hints = {
 		.ai_flags = AI_ADDRCONFIG,
 		.ai_family = AF_UNSPEC,
 		.ai_socktype = SOCK_STREAM,
 	};
-	struct addrinfo *list = NULL, *chosen;
-	int eai = getaddrinfo(host, NULL, &hints, &list);
+	int eai = getaddrinfo(host, NULL, &hints, list);
 
 	if (is_name_missing(eai)) {
 		hints.ai_flags = 0;
-		eai = getaddrinfo(host, NULL, &hints, &list);
+		eai = getaddrinfo(host, NULL, &hints, list);
 	}
-	if (eai != 0)
-		return refuse_lookup(eai, why);
+	return eai == 0 ? 0 : refuse_lookup(eai, why);
+}
 
+bool
+torc__address_set(
+	struct torc_address *out, const struct addrinfo *info, uint16_t port)
+{
+	struct sockaddr_in6 in6;
+	struct sockaddr_in in;
+
+	switch (info->ai_family) {
+	case AF_INET:
+		memcpy(&in, info->ai_addr, sizeof(in));
+		set_in(out, in.sin_addr, port);
+		return true;
+	case AF_INET6:
+		memcpy(&in6, info->ai_addr, sizeof(in6));
+		set_in6(out, &in6.sin6_addr, port, in6.sin6_scope_id);
+		return true;
+	}
+	return false;
+}
+
+static int
+parse_name(struct torc_address *out, const struct torc_address_name *name,
+	const char **why)
+{
+	struct addrinfo *list = NULL, *chosen;
+	int err = torc__address_lookup(name->host, &list, why);
+
+	if (err < 0)
+		return err;
 	for (chosen = list; chosen != NULL; chosen = chosen->ai_next) {
 		if (chosen->ai_family == AF_INET)
 			break;
 	}
-	if (chosen == NULL)
-		chosen = list;
-
-	if (chosen->ai_family == AF_INET) {
-		struct sockaddr_in found;
-
-		memcpy(&found, chosen->ai_addr, sizeof(found));
-		set_in(out, found.sin_addr, port);
-	} else {
-		struct sockaddr_in6 found;
-
-		memcpy(&found, chosen->ai_addr, sizeof(found));
-		set_in6(out, &found.sin6_addr, port, found.sin6_scope_id);
-	}
+	(void)torc__address_set(
+		out, chosen != NULL ? chosen : list, name->port);
 	freeaddrinfo(list);
 	return 0;
 }
 
+/* 1: it is a name. */
 static int
-parse_host(struct torc_address *out, const char *host, uint16_t port,
+parse_host(struct torc_address *out, struct torc_address_name *name,
 	const char **why)
 {
+	const char *host = name->host;
 	struct in_addr addr;
 
 	if (*host == '\0' || strcmp(host, "*") == 0) {
-		set_in(out, (struct in_addr){ htonl(INADDR_ANY) }, port);
+		set_in(out, (struct in_addr){ htonl(INADDR_ANY) }, name->port);
 		return 0;
 	}
 	if (inet_pton(AF_INET, host, &addr) == 1) {
-		set_in(out, addr, port);
+		set_in(out, addr, name->port);
 		return 0;
 	}
 	for (const char *c = host; *c != '\0'; c++) {
@@ -220,17 +237,16 @@ parse_host(struct torc_address *out, const char *host, uint16_t port,
 				"host holds a character no name can have",
 				-EINVAL);
 	}
-	return parse_name(out, host, port, why);
+	return 1;
 }
 
-/* HOST:PORT, or [HOST]:PORT. */
+/* HOST:PORT, or [HOST]:PORT. 1: HOST is a name. */
 static int
-parse_internet(struct torc_address *out, const char *text, const char **why)
+parse_internet(struct torc_address *out, struct torc_address_name *name,
+	const char *text, const char **why)
 {
 	const char *colon, *host_start = text, *host_end;
 	bool is_bracketed = *text == '[';
-	char host[HOST_BYTES_MAX + 1];
-	uint16_t port;
 	int err;
 
 	if (is_bracketed) {
@@ -251,16 +267,16 @@ parse_internet(struct torc_address *out, const char *text, const char **why)
 
 	size_t len = (size_t)(host_end - host_start);
 
-	if (len >= sizeof(host))
+	if (len >= sizeof(name->host))
 		return refuse(why, "host is too long", -EINVAL);
-	memcpy(host, host_start, len);
-	host[len] = '\0';
+	memcpy(name->host, host_start, len);
+	name->host[len] = '\0';
 
-	err = parse_port(colon + 1, &port, why);
+	err = parse_port(colon + 1, &name->port, why);
 	if (err < 0)
 		return err;
-	return is_bracketed ? parse_in6(out, host, port, why)
-			    : parse_host(out, host, port, why);
+	return is_bracketed ? parse_in6(out, name->host, name->port, why)
+			    : parse_host(out, name, why);
 }
 
 /* PATH or @NAME. One byte stays for the NUL that Linux can do without. */
@@ -272,6 +288,11 @@ parse_unix(struct torc_address *out, const char *path, const char **why)
 
 	if (len == 0)
 		return refuse(why, "socket path is empty", -EINVAL);
+	if (is_abstract && len == 1 && out->type == TORC_UNIX_DGRAM) {
+		out->un.sun_family = AF_UNIX;
+		out->len = offsetof(struct sockaddr_un, sun_path);
+		return 0;
+	}
 	if (is_abstract && len == 1)
 		return refuse(why, "socket name after @ is empty", -EINVAL);
 	if (len >= PATH_BYTES_MAX)
@@ -290,20 +311,31 @@ parse_unix(struct torc_address *out, const char *path, const char **why)
 	return 0;
 }
 
+static bool
+skip_unix_scheme(const char **text, int *type)
+{
+	if (**text == '@' || skip_prefix(text, "unix:"))
+		*type = TORC_UNIX;
+	else if (skip_prefix(text, "unix-seqpacket:"))
+		*type = TORC_UNIX_SEQPACKET;
+	else if (skip_prefix(text, "unix-dgram:"))
+		*type = TORC_UNIX_DGRAM;
+	else
+		return false;
+	return true;
+}
+
 int
-torc_address_parse(struct torc_address *out, const char *text, const char **why)
+torc__address_parse_numeric(struct torc_address *out,
+	struct torc_address_name *name, const char *text, const char **why)
 {
 	struct torc_address address = { .type = TORC_TCP };
-	const char *reason_unused;
 	int err;
 
-	if (why == NULL)
-		why = &reason_unused;
 	if (text == NULL || *text == '\0')
 		return refuse(why, "address is empty", -EINVAL);
 
-	if (*text == '@' || skip_prefix(&text, "unix:")) {
-		address.type = TORC_UNIX;
+	if (skip_unix_scheme(&text, &address.type)) {
 		err = parse_unix(&address, text, why);
 	} else if (*text == '/') {
 		err = refuse(why, "a socket path begins with unix:", -EINVAL);
@@ -312,8 +344,26 @@ torc_address_parse(struct torc_address *out, const char *text, const char **why)
 			address.type = TORC_UDP;
 		else
 			(void)skip_prefix(&text, "tcp:");
-		err = parse_internet(&address, text, why);
+		err = parse_internet(&address, name, text, why);
 	}
+	if (err >= 0)
+		*out = address;
+	return err;
+}
+
+int
+torc_address_parse(struct torc_address *out, const char *text, const char **why)
+{
+	struct torc_address_name name;
+	const char *reason_unused;
+	struct torc_address address;
+	int err;
+
+	if (why == NULL)
+		why = &reason_unused;
+	err = torc__address_parse_numeric(&address, &name, text, why);
+	if (err == 1)
+		err = parse_name(&address, &name, why);
 	if (err == 0)
 		*out = address;
 	return err;
@@ -352,9 +402,18 @@ format_in6(const struct torc_address *address, const char *scheme, char *buf,
 	return print(buf, bytes, "%s:[%s%s]:%u", scheme, host, name, port);
 }
 
+static const char *
+unix_scheme(const struct torc_address *address)
+{
+	if (address->type == TORC_UNIX_SEQPACKET)
+		return "unix-seqpacket:";
+	return address->type == TORC_UNIX_DGRAM ? "unix-dgram:" : "unix:";
+}
+
 static int
 format_unix(const struct torc_address *address, char *buf, size_t bytes)
 {
+	const char *scheme = unix_scheme(address);
 	size_t head = offsetof(struct sockaddr_un, sun_path);
 	size_t len = address->len > head ? address->len - head : 0;
 	char path[PATH_BYTES_MAX + 1];
@@ -365,16 +424,18 @@ format_unix(const struct torc_address *address, char *buf, size_t bytes)
 	path[len] = '\0';
 
 	if (len == 0)
-		return print(buf, bytes, "unix:");
+		return print(buf, bytes, "%s", scheme);
 	if (path[0] != '\0')
-		return print(buf, bytes, "unix:%s%s",
+		return print(buf, bytes, "%s%s%s", scheme,
 			path[0] == '@' ? "./" : "", path);
 
 	for (size_t i = 0; i < len; i++) {
 		if (path[i] == '\0')
 			path[i] = '@';
 	}
-	return print(buf, bytes, "%s", path);
+	/* @ alone says it for streams. */
+	return print(buf, bytes, "%s%s",
+		address->type == TORC_UNIX ? "" : scheme, path);
 }
 
 int

@@ -11,6 +11,10 @@
  *   @NAME            a stream socket in the abstract namespace; also
  *                    unix:@NAME (a file whose name begins with @ is
  *                    unix:./@...)
+ *   unix-seqpacket:PATH, unix-seqpacket:@NAME   connections that keep
+ *                    messages apart
+ *   unix-dgram:PATH, unix-dgram:@NAME           datagrams; without a NAME
+ *                    the kernel chooses one to bind, as with port 0
  *
  *   HOST   127.0.0.1   [::1]   [fe80::1%eth0]   a name   * or nothing
  *   PORT   0 to 65535; 0 lets the kernel choose one to listen on
@@ -23,7 +27,7 @@
  * Lifetime  A plain value: copy it, keep it, forget it.
  * Core      Any thread. A numeric host never blocks. A name is looked up
  *           with getaddrinfo(3), which blocks and allocates: call it at
- *           start-up, or from the blocking pool.
+ *           start-up; a task has torc_resolve().
  * Errors    0 or -errno.
  */
 
@@ -39,7 +43,13 @@ extern "C" {
 /* Enough for every text torc_address_format() makes, with its NUL. */
 #define TORC_ADDRESS_TEXT_MAX 128
 
-enum torc_address_type { TORC_TCP, TORC_UDP, TORC_UNIX };
+enum torc_address_type {
+	TORC_TCP,
+	TORC_UDP,
+	TORC_UNIX, /* a stream */
+	TORC_UNIX_SEQPACKET,
+	TORC_UNIX_DGRAM,
+};
 
 struct torc_address {
 	int type;      /* enum torc_address_type */
@@ -68,7 +78,8 @@ int torc_address_parse(struct torc_address *out, const char *text,
 
 /*
  * Write the canonical text, which torc_address_parse() takes back:
- * tcp:127.0.0.1:80, tcp:[::1]:80, udp:0.0.0.0:53, unix:/run/x, @name.
+ * tcp:127.0.0.1:80, tcp:[::1]:80, udp:0.0.0.0:53, unix:/run/x, @name,
+ * unix-seqpacket:/run/x, unix-dgram:@name.
  *
  * A peer without a name is "unix:". A NUL inside an abstract name comes out
  * as @, the way the kernel prints it; only such names do not come back.

@@ -49,7 +49,8 @@ find(const struct torc_address *actual)
 
 /*
  * The port that another shard got for the same port 0. A shard that asks
- * again wants one more port.
+ * again wants one more port. Datagram sockets never share such a port: most
+ * are clients, and answers must not go to another shard.
  */
 static struct bound *
 find_chosen(const struct torc_address *asked, uint32_t shard)
@@ -110,27 +111,47 @@ open_inet(struct torc_ring *ring, const struct torc_address *address,
 	return ret < 0 ? ret : fd;
 }
 
+static bool
+is_listened_to(const struct torc_address *address)
+{
+	return address->type != TORC_UDP && address->type != TORC_UNIX_DGRAM;
+}
+
 static int
 start_listening(struct torc_ring *ring, const struct torc_address *address,
 	int fd, int backlog)
 {
-	if (address->type == TORC_UDP)
+	if (!is_listened_to(address))
 		return 0;
 	return ring->engine->listen(ring, fd, backlog);
+}
+
+static bool
+is_unix(const struct torc_address *address)
+{
+	return address->type != TORC_TCP && address->type != TORC_UDP;
 }
 
 /* An abstract name has none. */
 static bool
 has_file(const struct torc_address *address)
 {
-	return address->type == TORC_UNIX && address->un.sun_path[0] != '\0';
+	return is_unix(address) && address->un.sun_path[0] != '\0';
+}
+
+static int
+unix_type(const struct torc_address *address)
+{
+	if (address->type == TORC_UNIX_SEQPACKET)
+		return SOCK_SEQPACKET;
+	return address->type == TORC_UNIX_DGRAM ? SOCK_DGRAM : SOCK_STREAM;
 }
 
 static int
 open_unix(struct torc_ring *ring, const struct torc_address *address)
 {
 	const struct torc_engine *engine = ring->engine;
-	int fd = engine->socket(ring, AF_UNIX, SOCK_STREAM, 0);
+	int fd = engine->socket(ring, AF_UNIX, unix_type(address), 0);
 	int ret;
 
 	if (fd < 0)
@@ -156,8 +177,8 @@ open_first(struct torc_ring *ring, const struct torc_address *address,
 
 	if (bound == NULL)
 		return -ENOMEM;
-	fd = address->type == TORC_UNIX ? open_unix(ring, address)
-					: open_inet(ring, address, true);
+	fd = is_unix(address) ? open_unix(ring, address)
+			      : open_inet(ring, address, true);
 	ret = fd;
 	if (fd >= 0)
 		ret = start_listening(ring, address, fd, backlog);
@@ -183,7 +204,7 @@ open_next(struct torc_ring *ring, struct bound *bound, int backlog)
 {
 	int fd, ret;
 
-	if (bound->actual.type == TORC_UNIX)
+	if (is_unix(&bound->actual))
 		return ring->engine->dup(ring, bound->fd);
 	fd = open_inet(ring, &bound->actual, false);
 	if (fd < 0)
@@ -205,7 +226,7 @@ torc__bind_open(struct torc_ring *ring, const struct torc_address *address,
 	torc_assert(shard < SHARDS_MAX);
 	pthread_mutex_lock(&lock);
 	bound = find(address);
-	if (bound == NULL)
+	if (bound == NULL && is_listened_to(address))
 		bound = find_chosen(address, shard);
 	if (bound == NULL)
 		fd = open_first(ring, address, backlog, &bound);
@@ -232,10 +253,10 @@ torc__bind_close(
 	if (bound->users == 0 && has_file(actual))
 		ring->engine->unix_remove(ring, &actual->sa);
 	/* The first of a Unix address lasts: others are copied from it. */
-	if (actual->type != TORC_UNIX || fd != bound->fd)
+	if (!is_unix(actual) || fd != bound->fd)
 		ring->engine->close_fd(ring, fd);
 	if (bound->users == 0) {
-		if (actual->type == TORC_UNIX)
+		if (is_unix(actual))
 			ring->engine->close_fd(ring, bound->fd);
 		torc__list_remove(&bound->link);
 		free(bound);

@@ -69,6 +69,12 @@ texts_have_one_canonical_form(void **unused)
 		{ "unix:@name", "@name" },
 		{ "@@", "@@" },
 		{ "unix:./@file", "unix:./@file" },
+		{ "unix-seqpacket:/run/x", "unix-seqpacket:/run/x" },
+		{ "unix-seqpacket:@name", "unix-seqpacket:@name" },
+		{ "unix-seqpacket:./@file", "unix-seqpacket:./@file" },
+		{ "unix-seqpacket:" PATH_107, "unix-seqpacket:" PATH_107 },
+		{ "unix-dgram:relative", "unix-dgram:relative" },
+		{ "unix-dgram:@name", "unix-dgram:@name" },
 	};
 
 	(void)unused;
@@ -90,6 +96,10 @@ wrong_texts_are_refused_with_a_reason(void **unused)
 		{ "unix:@", -EINVAL, "empty" },
 		{ "unix:" PATH_107 "x", -ENAMETOOLONG, "too long" },
 		{ "@" PATH_107, -ENAMETOOLONG, "too long" },
+		{ "unix-seqpacket:", -EINVAL, "empty" },
+		{ "unix-seqpacket:@", -EINVAL, "empty" },
+		{ "unix-dgram:" PATH_107 "x", -ENAMETOOLONG, "too long" },
+		{ "unix-nosuch:x", -EINVAL, "number" },
 		{ "/run/x.sock", -EINVAL, "unix:" },
 		{ "127.0.0.1", -EINVAL, "HOST:PORT" },
 		{ "tcp:80", -EINVAL, "HOST:PORT" },
@@ -186,6 +196,12 @@ the_fields_are_what_the_kernel_wants(void **unused)
 	assert_int_equal(a.len, sizeof(sa_family_t) + 3);
 	assert_memory_equal(a.un.sun_path, "\0ab", 3);
 
+	assert_int_equal(torc_address_parse(&a, "unix-dgram:@ab", NULL), 0);
+	assert_int_equal(a.type, TORC_UNIX_DGRAM);
+	assert_memory_equal(a.un.sun_path, "\0ab", 3);
+	assert_int_equal(torc_address_parse(&a, "unix-seqpacket:ab", NULL), 0);
+	assert_int_equal(a.type, TORC_UNIX_SEQPACKET);
+
 	assert_int_equal(torc_address_parse(&a, "unix:ab", NULL), 0);
 	assert_int_equal(a.len, sizeof(sa_family_t) + 3);
 	assert_memory_equal(a.un.sun_path, "ab", 3);
@@ -242,7 +258,7 @@ static void
 a_buffer_that_is_too_small_is_not_overrun(void **unused)
 {
 	static const char *const texts[] = { "tcp:127.0.0.1:80", "tcp:[::1]:80",
-		"unix:/x", "@name" };
+		"unix:/x", "@name", "unix-seqpacket:@name" };
 
 	(void)unused;
 	for (size_t i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {
@@ -312,7 +328,7 @@ random_address(void)
 		a.len = sizeof(a.in6);
 		break;
 	default:
-		a.type = TORC_UNIX;
+		a.type = TORC_UNIX + (int)(random_u64() % 3);
 		a.un.sun_family = AF_UNIX;
 		for (size_t i = 0; i < len; i++)
 			a.un.sun_path[i] = (char)(random_u64() % 255 + 1);
