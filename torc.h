@@ -25,10 +25,15 @@
 #include <torc/core/group.h>
 #include <torc/core/io/address.h>
 #include <torc/core/io/connect.h>
+#include <torc/core/io/dir.h>
+#include <torc/core/io/file.h>
 #include <torc/core/io/listener.h>
+#include <torc/core/io/path.h>
 #include <torc/core/io/relay.h>
 #include <torc/core/io/resolve.h>
 #include <torc/core/io/signal.h>
+#include <torc/core/io/source.h>
+#include <torc/core/io/stat.h>
 #include <torc/core/io/stream.h>
 #include <torc/core/io/udp.h>
 #include <torc/core/local.h>
