@@ -29,11 +29,14 @@
 #include <torc/core/io/file.h>
 #include <torc/core/io/listener.h>
 #include <torc/core/io/path.h>
+#include <torc/core/io/pipe.h>
+#include <torc/core/io/process.h>
 #include <torc/core/io/relay.h>
 #include <torc/core/io/resolve.h>
 #include <torc/core/io/signal.h>
 #include <torc/core/io/source.h>
 #include <torc/core/io/stat.h>
+#include <torc/core/io/stdio.h>
 #include <torc/core/io/stream.h>
 #include <torc/core/io/udp.h>
 #include <torc/core/local.h>

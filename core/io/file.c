@@ -8,13 +8,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <signal.h>
 #include <unistd.h>
 
 #include <torc/alloc/arena.h>
 
 #include "base/list_priv.h"
 #include "core/io/fixed_priv.h"
+#include "core/io/pipe_priv.h"
 #include "core/io/stat_priv.h"
 
 /* What one operation of the kernel reads or writes at most (2.6.16). */
@@ -49,21 +49,6 @@ torc__file_let_go(struct torc_file *file)
 	release(file);
 }
 
-/* A write to what nobody reads says -EPIPE; see pipe.h. */
-static void
-block_sigpipe(struct torc_file *file, bool is_blocked)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGPIPE);
-	if (is_blocked)
-		torc__mask_block(&file->shard->mask, &set);
-	else
-		torc__mask_unblock(&file->shard->mask, &set);
-	file->is_piped = is_blocked;
-}
-
 static void
 finish_close(struct torc_file *file)
 {
@@ -75,7 +60,7 @@ finish_close(struct torc_file *file)
 		torc__shard_fd_freed(file->shard);
 	}
 	if (file->is_piped)
-		block_sigpipe(file, false);
+		torc__pipe_block_signal(file->shard, false);
 	file->fd = -1;
 	file->is_gone = true;
 	release(file);
@@ -221,8 +206,10 @@ finish_open(struct torc_file_op *op, int64_t value)
 		(void)fcntl(file->fd, F_SETFL, op->_flags & ~O_NONBLOCK);
 	/* Of what can be opened, FIFOs have that signal, and no position. */
 	if ((op->_flags & O_ACCMODE) != O_RDONLY &&
-		torc_file_position(file) == UINT64_MAX)
-		block_sigpipe(file, true);
+		torc_file_position(file) == UINT64_MAX) {
+		torc__pipe_block_signal(file->shard, true);
+		file->is_piped = true;
+	}
 	*(struct torc_file **)op->_target = file;
 	return 0;
 }

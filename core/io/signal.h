@@ -5,17 +5,35 @@
 /*
  * signal - signals as values that a task awaits
  *
+ *   torc_interrupt_wait()     until Ctrl-C, or until asked to end: one call
+ *   torc_signals_open()       any signals, for as long as wanted
+ *
+ * Once      What the kernel has queued is delivered once, in its order: the
+ *           lowest number first. Signals below SIGRTMIN do not count: ten
+ *           SIGUSR1 that come faster than they are taken may be one. Those
+ *           from SIGRTMIN on are queued one by one (RLIMIT_SIGPENDING; who
+ *           sends with sigqueue(3) is told when that is full), each with its
+ *           value, and none is lost here.
+ * One taker of a signal: opening one that is open already says -EBUSY. Who
+ *           has several to tell passes it on, by a notify or a broadcast.
+ *           SIGURG has one from the start, who looks for stalls, unless
+ *           torc_options.stall_ns is TORC_STALL_NEVER.
+ * SIGCHLD   Children of process.h are no reason to catch it: torc_process_wait
+ *           needs no signal. Who does catch it waits for the children by their
+ *           numbers: wait(2) for any child takes the status of torc's.
  * Lifetime  torc_signals_open() to torc_signals_close(). In between the
  *           signals of the set are blocked on shard 0's thread and no
- *           handler runs; afterwards the old mask is back and signals that
- *           nobody waited for are gone. Shards other than
- *           0 block all signals from the start, so a process with no thread
- *           besides torc's gets every signal here.
+ *           handler runs; afterwards they strike as before, and what came
+ *           and was not taken is gone. Shards other than 0, and threads of
+ *           the blocking pool, block all signals from the start, so a process
+ *           with no thread besides torc's gets every signal here.
  * Shard     Shard 0.
- * Errors    -errno.
+ * Errors    -errno; -ECANCELED, -ETIMEDOUT.
  */
 
 #include <signal.h>
+#include <stdint.h>
+#include <sys/types.h>
 
 #include <torc/core/future.h>
 
@@ -25,7 +43,7 @@ extern "C" {
 
 struct torc_signals;
 
-/* Begin to catch the signals of `set`. 0 or -errno. */
+/* Begin to catch the signals of `set`. 0; -EBUSY, see above; -errno. */
 int torc_signals_open(struct torc_signals **signals, const sigset_t *set)
 	__attribute__((warn_unused_result));
 
@@ -40,8 +58,43 @@ int torc_signal_next(struct torc_signals *signals)
 void torc_signal_start(
 	struct torc_signals *signals, struct torc_future *future);
 
+/* What the kernel says of a signal, in part by who sent it: sigaction(2). */
+struct torc_signal_info {
+	int signo;
+	int code;   /* SI_USER: kill(2); SI_QUEUE; CLD_EXITED ... */
+	pid_t pid;  /* who sent it, or which child it is about */
+	uid_t uid;  /* whose process that is */
+	int value;  /* of sigqueue(3), as an int */
+	int status; /* of that child: its exit code or signal */
+};
+
+/* About the signal that was delivered last; zeroes before the first. */
+void torc_signal_info(
+	const struct torc_signals *signals, struct torc_signal_info *info);
+
 /* Never waits. NULL is allowed. */
 void torc_signals_close(struct torc_signals *signals);
+
+/*
+ * Wait until the user presses Ctrl-C (SIGINT) or somebody asks the process to
+ * end (SIGTERM). Only while this waits are the two caught: the next one, when
+ * the clean-up takes too long, ends the process as it would without torc.
+ *
+ * Returns  SIGINT or SIGTERM; -EBUSY when another task waits for one of them;
+ *          -errno.
+ */
+int torc_interrupt_wait(void) __attribute__((warn_unused_result));
+
+struct torc_interrupt {
+	struct torc_future done; /* value: as torc_interrupt_wait() returns */
+
+	/* Runtime only. */
+	struct torc_signals *_signals;
+	struct torc_future _caught;
+};
+
+/* Start only. */
+void torc_interrupt_start(struct torc_interrupt *interrupt);
 
 #ifdef __cplusplus
 }
