@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT */
-#include <torc/core/io/udp.h>
+#include "core/io/udp_priv.h"
 
 #include <errno.h>
+#include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
 
@@ -9,9 +10,10 @@
 #include <torc/base/log.h>
 
 #include "core/io/bind_priv.h"
-#include "core/shard_priv.h"
 
+/* What one socket may hold unread before it is not received from. */
 #define HELD_MAX 64
+#define BUFS_MAX 4096
 
 /*
  * A datagram is at most 65,507 bytes over IPv4 and 65,527 over IPv6; before
@@ -20,29 +22,9 @@
 static const struct torc_buffers_options datagram_buffers = {
 	.group = TORC__GROUP_DATAGRAM,
 	.buf_bytes = 64 * 1024 + 1024,
-	.count_max = 1024,
+	.count_max = BUFS_MAX,
 	.slab_count = 32,
 	.posted_max = 32,
-};
-
-struct torc_udp {
-	struct torc_op recv_op;
-	struct torc_shard *shard;
-	struct torc_resource resource;
-	struct torc_parked parked;
-	struct torc_address address;
-	struct msghdr template; /* how much room each part gets */
-	struct torc_buf *rx_first;
-	struct torc_buf *rx_last;
-	struct torc_buf *view;
-	struct torc_future *reader;
-	uint32_t held;
-	uint32_t queued; /* by torc_udp_try_send(), on their way */
-	int error;       /* reported once */
-	int fd;
-	bool is_closing;
-	bool is_gone;
-	uint32_t pins; /* tasks inside torc_udp_recv() */
 };
 
 static int
@@ -90,10 +72,40 @@ resume_parked(struct torc_parked *parked)
 	arm(torc__container_of(parked, struct torc_udp, parked));
 }
 
+/* A half of all buffers, shared out: all sockets together leave the other. */
+static void
+share_buffers(struct torc_shard *shard)
+{
+	uint32_t share = BUFS_MAX / 2 / (shard->udp_count + 1);
+
+	shard->udp_share = share > 0 ? share : 1;
+}
+
+/*
+ * Past its share a socket that is not read holds a copy, so that the buffer
+ * serves others. Without memory for one it is lost, as on a network.
+ */
+static struct torc_buf *
+copy_out(struct torc_buf *buf)
+{
+	struct torc_buf *copy = torc_malloc(sizeof(*copy) + buf->bytes);
+
+	if (copy != NULL) {
+		*copy = (struct torc_buf){ .data = (uint8_t *)(copy + 1),
+			.bytes = buf->bytes };
+		memcpy(copy->data, buf->data, buf->bytes);
+	}
+	torc__buffers_put(buf);
+	return copy;
+}
+
 static void
 put(struct torc_udp *udp, struct torc_buf *buf)
 {
-	torc__buffers_put(buf);
+	if (buf->pool != NULL)
+		torc__buffers_put(buf);
+	else
+		torc_free(buf);
 	udp->held--;
 	if (udp->held <= HELD_MAX / 2)
 		arm(udp);
@@ -113,8 +125,10 @@ notify(struct torc_udp *udp)
 static void
 release(struct torc_udp *udp)
 {
-	if (udp->is_gone && udp->pins == 0)
-		torc_free(udp);
+	if (!udp->is_gone || udp->pins > 0 || udp->resource.is_ending)
+		return;
+	torc__list_remove(&udp->resource.link);
+	torc_free(udp);
 }
 
 static void
@@ -122,18 +136,20 @@ finish_close(struct torc_udp *udp)
 {
 	struct torc_ring *ring = &udp->shard->ring;
 
-	torc__list_remove(&udp->resource.link);
+	torc__resource_gone(udp->shard, &udp->resource);
+	udp->shard->udp_count--;
+	share_buffers(udp->shard);
 	torc__bind_close(ring, &udp->address, udp->fd);
 	torc__shard_fd_freed(udp->shard);
 	udp->is_gone = true;
 	release(udp);
 }
 
-/* When nothing in flight names the descriptor any more. */
-static void
-close_when_quiet(struct torc_udp *udp)
+void
+torc__udp_close_when_quiet(struct torc_udp *udp)
 {
-	if (torc__op_is_idle(&udp->recv_op) && udp->queued == 0)
+	if (torc__op_is_idle(&udp->recv_op) && udp->queued == 0 &&
+		udp->sends == 0)
 		finish_close(udp);
 }
 
@@ -158,14 +174,18 @@ on_recv(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 				res > 0 ? (uint32_t)res : 0, udp);
 
 		udp->held++;
-		if (res > 0 && !udp->is_closing)
+		if (torc_unlikely(udp->held > udp->shard->udp_share))
+			buf = copy_out(buf);
+		if (buf == NULL)
+			udp->held--;
+		else if (res > 0 && !udp->is_closing)
 			queue(udp, buf);
 		else
 			put(udp, buf);
 	}
 	if (!(cqe_flags & IORING_CQE_F_MORE)) {
 		if (udp->is_closing) {
-			close_when_quiet(udp);
+			torc__udp_close_when_quiet(udp);
 			return;
 		}
 		if (res == -ENOBUFS)
@@ -195,24 +215,38 @@ cancel_recv(struct torc_future *future)
 void
 torc_udp_recv_start(struct torc_udp *udp, struct torc_future *future)
 {
-	torc_assert(udp->reader == NULL && !udp->is_closing);
+	torc__shard_own(udp->shard, "a udp socket", TORC__UDP_REMEDY);
+	if (torc_unlikely(udp->is_closing)) {
+		torc__resource_refuse(&udp->resource, "a udp socket", future);
+		return;
+	}
+	if (torc_unlikely(udp->reader != NULL))
+		torc__panic("two tasks receive from one udp socket: let one "
+			    "receive, and hand out what came");
 	torc_future_init(future, cancel_recv, udp);
 	udp->reader = future;
 	notify(udp);
 	arm(udp);
 }
 
+/* Give back what the last receiving call showed. */
+static void
+put_views(struct torc_udp *udp)
+{
+	while (udp->views != NULL) {
+		struct torc_buf *buf = udp->views;
+
+		udp->views = buf->next;
+		put(udp, buf);
+	}
+}
+
 static int
-wait_readable(struct torc_udp *udp)
+wait_once(struct torc_udp *udp)
 {
 	struct torc_future future;
-	int ret = torc_interrupted();
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	if (udp->view != NULL)
-		put(udp, udp->view);
-	udp->view = NULL;
 	/* Another task may close the socket before this one runs again. */
 	udp->pins++;
 	torc_udp_recv_start(udp, &future);
@@ -225,147 +259,202 @@ wait_readable(struct torc_udp *udp)
 	return ret;
 }
 
+/* 0: there is a datagram, or an error. */
+static int
+wait_readable(struct torc_udp *udp)
+{
+	int ret = torc__interrupted("torc_udp_recv");
+
+	if (ret == 0)
+		ret = torc__udp_begin(udp);
+	if (ret < 0)
+		return ret;
+	put_views(udp);
+	do {
+		ret = wait_once(udp);
+		/* Until this task ran, torc_udp_try_recv() may have had it. */
+	} while (torc_unlikely(
+		ret == 0 && udp->rx_first == NULL && udp->error == 0));
+	return ret;
+}
+
+/* The size of one of several datagrams that the kernel joined, or 0. */
+static uint32_t
+segment_of(struct io_uring_recvmsg_out *out, struct msghdr *template)
+{
+	struct cmsghdr *cmsg = io_uring_recvmsg_cmsg_firsthdr(out, template);
+	int bytes = 0;
+
+	for (; cmsg != NULL;
+		cmsg = io_uring_recvmsg_cmsg_nexthdr(out, template, cmsg)) {
+		if (cmsg->cmsg_level == SOL_UDP && cmsg->cmsg_type == UDP_GRO)
+			memcpy(&bytes, CMSG_DATA(cmsg), sizeof(bytes));
+	}
+	return bytes > 0 ? (uint32_t)bytes : 0;
+}
+
+static void
+show_buffer(struct torc_udp *udp)
+{
+	struct torc_buf *buf = udp->rx_first;
+
+	udp->rx_first = buf->next;
+	udp->rx_shown = 0;
+	buf->next = udp->views;
+	udp->views = buf;
+}
+
+/* The last one shown comes first again: the next call has more to say. */
+static void
+unshow_buffer(struct torc_udp *udp)
+{
+	struct torc_buf *buf = udp->views;
+
+	udp->views = buf->next;
+	buf->next = udp->rx_first;
+	udp->rx_first = buf;
+	if (buf->next == NULL)
+		udp->rx_last = buf;
+}
+
+/* The kernel tells of one byte more for the longest path. */
+static socklen_t
+name_max(const struct torc_address *address)
+{
+	return address->type == TORC_UDP ? sizeof(struct sockaddr_in6)
+					 : sizeof(struct sockaddr_un);
+}
+
+static void
+copy_name(struct torc_address *from, struct io_uring_recvmsg_out *out,
+	const struct torc_udp *udp)
+{
+	socklen_t max = name_max(&udp->address);
+
+	from->type = udp->address.type;
+	from->len = out->namelen < max ? out->namelen : max;
+	memcpy(&from->storage, io_uring_recvmsg_name(out), from->len);
+}
+
+/*
+ * The next datagram that was received; there is one. `from` may be NULL.
+ * Returns its bytes, or -errno.
+ */
+static ssize_t
+show_next(struct torc_udp *udp, const void **data, struct torc_address *from)
+{
+	struct torc_buf *buf = udp->rx_first;
+	struct io_uring_recvmsg_out *out = io_uring_recvmsg_validate(
+		buf->data, (int)buf->bytes, &udp->template);
+	uint32_t bytes, left, segment;
+
+	if (out == NULL || (out->flags & MSG_TRUNC)) {
+		show_buffer(udp);
+		return -EMSGSIZE;
+	}
+	left = io_uring_recvmsg_payload_length(
+		       out, (int)buf->bytes, &udp->template) -
+	       udp->rx_shown;
+	segment = out->controllen != 0 ? segment_of(out, &udp->template) : 0;
+	bytes = segment > 0 && segment < left ? segment : left;
+	*data = (const char *)io_uring_recvmsg_payload(out, &udp->template) +
+		udp->rx_shown;
+	if (from != NULL)
+		copy_name(from, out, udp);
+	udp->rx_shown += bytes;
+	if (bytes == left)
+		show_buffer(udp);
+	return (ssize_t)bytes;
+}
+
+static int
+take_error(struct torc_udp *udp)
+{
+	int error = udp->error;
+
+	udp->error = 0;
+	return error;
+}
+
+int
+torc_udp_recv_many(
+	struct torc_udp *udp, struct torc_datagram *datagrams, unsigned max)
+{
+	int ret = wait_readable(udp);
+	unsigned count = 0;
+
+	torc_assert(max > 0);
+	if (ret < 0)
+		return ret;
+	if (udp->rx_first == NULL)
+		return take_error(udp);
+	while (count < max && udp->rx_first != NULL) {
+		struct torc_datagram *datagram = &datagrams[count];
+		ssize_t bytes =
+			show_next(udp, &datagram->data, &datagram->from);
+
+		if (bytes < 0) {
+			if (count == 0)
+				return (int)bytes;
+			unshow_buffer(udp);
+			break;
+		}
+		datagram->bytes = (size_t)bytes;
+		count++;
+	}
+	return (int)count;
+}
+
 ssize_t
 torc_udp_recv(
 	struct torc_udp *udp, const void **data, struct torc_address *from)
 {
-	struct io_uring_recvmsg_out *out;
-	struct torc_buf *buf;
 	int ret = wait_readable(udp);
 
 	if (ret < 0)
 		return ret;
-	if (udp->rx_first == NULL) {
-		ret = udp->error;
-		udp->error = 0;
-		return ret;
-	}
-	buf = udp->rx_first;
-	udp->rx_first = buf->next;
-	udp->view = buf;
-	out = io_uring_recvmsg_validate(
-		buf->data, (int)buf->bytes, &udp->template);
-	if (out == NULL)
-		return -EMSGSIZE;
-	if (from != NULL) {
-		*from = (struct torc_address){ .type = TORC_UDP,
-			.len = out->namelen };
-		memcpy(&from->storage, io_uring_recvmsg_name(out),
-			out->namelen < sizeof(from->storage)
-				? out->namelen
-				: sizeof(from->storage));
-	}
-	*data = io_uring_recvmsg_payload(out, &udp->template);
-	return (ssize_t)io_uring_recvmsg_payload_length(
-		out, (int)buf->bytes, &udp->template);
-}
-
-/* One datagram on its way; on the sender's stack until its CQE. */
-struct datagram {
-	struct torc_op op;
-	struct torc_future done;
-	struct torc_shard *shard;
-	struct msghdr msg;
-	struct iovec iov;
-};
-
-static void
-on_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
-{
-	struct datagram *datagram = torc__container_of(op, struct datagram, op);
-
-	(void)cqe_flags;
-	/* A cancel may reach a worker thread as a signal. */
-	torc_future_complete(&datagram->done, res == -EINTR ? -ECANCELED : res);
-}
-
-static void
-cancel_send(struct torc_future *done)
-{
-	struct datagram *datagram = torc_future_source(done);
-
-	torc__op_cancel(&datagram->shard->ring, &datagram->op);
+	if (udp->rx_first == NULL)
+		return take_error(udp);
+	return show_next(udp, data, from);
 }
 
 ssize_t
-torc_udp_send(struct torc_udp *udp, const void *data, size_t bytes,
-	const struct torc_address *to)
+torc_udp_try_recv(
+	struct torc_udp *udp, const void **data, struct torc_address *from)
 {
-	struct datagram datagram = {
-		.shard = udp->shard,
-		.iov = { (void *)(uintptr_t)data, bytes },
-	};
-	struct io_uring_sqe *sqe;
-	int ret = torc_interrupted();
+	int ret = torc__udp_begin(udp);
 
 	if (ret < 0)
 		return ret;
-	datagram.msg = (struct msghdr){ .msg_name = (void *)(uintptr_t)&to->sa,
-		.msg_namelen = to->len,
-		.msg_iov = &datagram.iov,
-		.msg_iovlen = 1 };
-	torc_future_init(&datagram.done, cancel_send, &datagram);
-	torc__op_init(&datagram.op, on_sent);
-	sqe = torc__ring_sqe(&udp->shard->ring);
-	io_uring_prep_sendmsg(sqe, udp->fd, &datagram.msg, MSG_NOSIGNAL);
-	torc__op_submit(&udp->shard->ring, &datagram.op, sqe);
-	return (ssize_t)torc_await(&datagram.done);
+	put_views(udp);
+	if (udp->rx_first != NULL)
+		return show_next(udp, data, from);
+	if (udp->error != 0)
+		return take_error(udp);
+	arm(udp);
+	return -EAGAIN;
 }
-
-/* A copy on its way; freed by its CQE. */
-struct queued {
-	struct torc_op op;
-	struct torc_udp *udp;
-	struct msghdr msg;
-	struct iovec iov;
-	struct sockaddr_storage to;
-	char data[];
-};
 
 static void
-on_queued_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
+close_now(struct torc_udp *udp)
 {
-	struct queued *queued = torc__container_of(op, struct queued, op);
-	struct torc_udp *udp = queued->udp;
+	struct torc_future *reader = udp->reader;
 
-	(void)res;
-	(void)cqe_flags;
-	torc_free(queued);
-	udp->queued--;
-	if (udp->is_closing)
-		close_when_quiet(udp);
-}
+	udp->is_closing = true;
+	udp->reader = NULL;
+	if (torc__list_is_linked(&udp->parked.link))
+		torc__list_remove(&udp->parked.link);
+	put_views(udp);
+	while (udp->rx_first != NULL) {
+		struct torc_buf *buf = udp->rx_first;
 
-ssize_t
-torc_udp_try_send(struct torc_udp *udp, const void *data, size_t bytes,
-	const struct torc_address *to)
-{
-	struct queued *queued;
-	struct io_uring_sqe *sqe;
-
-	torc_assert(!udp->is_closing);
-	if (bytes > UINT16_MAX)
-		return -EMSGSIZE;
-	if (udp->queued == TORC_UDP_TRY_MAX)
-		return -EAGAIN;
-	queued = torc_malloc(sizeof(*queued) + bytes);
-	if (queued == NULL)
-		return -ENOMEM;
-	torc__op_init(&queued->op, on_queued_sent);
-	queued->udp = udp;
-	memcpy(&queued->to, &to->sa, to->len);
-	if (bytes > 0)
-		memcpy(queued->data, data, bytes);
-	queued->iov = (struct iovec){ queued->data, bytes };
-	queued->msg = (struct msghdr){ .msg_name = &queued->to,
-		.msg_namelen = to->len,
-		.msg_iov = &queued->iov,
-		.msg_iovlen = 1 };
-	sqe = torc__ring_sqe(&udp->shard->ring);
-	io_uring_prep_sendmsg(sqe, udp->fd, &queued->msg, MSG_NOSIGNAL);
-	torc__op_submit(&udp->shard->ring, &queued->op, sqe);
-	udp->queued++;
-	return (ssize_t)bytes;
+		udp->rx_first = buf->next;
+		put(udp, buf);
+	}
+	torc__op_cancel(&udp->shard->ring, &udp->recv_op);
+	torc__udp_close_when_quiet(udp);
+	if (reader != NULL)
+		torc_future_complete(reader, -ECANCELED);
 }
 
 static void
@@ -374,8 +463,12 @@ close_resource(struct torc_resource *resource)
 	struct torc_udp *udp =
 		torc__container_of(resource, struct torc_udp, resource);
 
-	if (!udp->is_closing)
-		torc_udp_close(udp);
+	if (udp->is_gone) {
+		release(udp);
+	} else if (!udp->is_closing) {
+		resource->is_ending = true;
+		close_now(udp);
+	}
 }
 
 int
@@ -385,7 +478,9 @@ torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 	struct torc_udp *udp;
 	int ret;
 
-	torc_assert(shard != NULL && address->type == TORC_UDP);
+	torc_assert(shard != NULL);
+	if (address->type != TORC_UDP && address->type != TORC_UNIX_DGRAM)
+		return -EINVAL;
 	ret = open_buffers(shard);
 	if (ret < 0)
 		return ret;
@@ -399,13 +494,68 @@ torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 	}
 	udp->fd = ret;
 	udp->shard = shard;
-	udp->template.msg_namelen = sizeof(struct sockaddr_in6);
+	/* What follows the name is aligned then. */
+	udp->template.msg_namelen = (name_max(address) + 7) & ~7u;
+	/* For the size of joined datagrams; see torc_udp_join_set(). */
+	udp->template.msg_controllen = CMSG_SPACE(sizeof(int));
 	udp->parked.resume = resume_parked;
 	udp->resource.close = close_resource;
 	torc__op_init(&udp->recv_op, on_recv);
 	torc__list_push_back(&shard->resources, &udp->resource.link);
+	shard->udp_count++;
+	share_buffers(shard);
 	*out = udp;
 	return 0;
+}
+
+static int
+set_membership(struct torc_udp *udp, const struct torc_address *group,
+	unsigned interface_index, bool is_member)
+{
+	struct torc_ring *ring = &udp->shard->ring;
+	struct ipv6_mreq six = { .ipv6mr_multiaddr = group->in6.sin6_addr,
+		.ipv6mr_interface = interface_index };
+	struct ip_mreqn four = { .imr_multiaddr = group->in.sin_addr,
+		.imr_ifindex = (int)interface_index };
+	int ret = torc__udp_begin(udp);
+
+	if (ret < 0)
+		return ret;
+	if (group->sa.sa_family != udp->address.sa.sa_family)
+		return -EINVAL;
+	if (group->sa.sa_family == AF_INET6)
+		return ring->engine->setsockopt(ring, udp->fd, IPPROTO_IPV6,
+			is_member ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &six,
+			sizeof(six));
+	return ring->engine->setsockopt(ring, udp->fd, IPPROTO_IP,
+		is_member ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &four,
+		sizeof(four));
+}
+
+int
+torc_udp_multicast_join(struct torc_udp *udp, const struct torc_address *group,
+	unsigned interface_index)
+{
+	return set_membership(udp, group, interface_index, true);
+}
+
+int
+torc_udp_multicast_leave(struct torc_udp *udp, const struct torc_address *group,
+	unsigned interface_index)
+{
+	return set_membership(udp, group, interface_index, false);
+}
+
+int
+torc_udp_join_set(struct torc_udp *udp, bool is_joined)
+{
+	struct torc_ring *ring = &udp->shard->ring;
+	int value = is_joined, ret = torc__udp_begin(udp);
+
+	if (ret < 0)
+		return ret;
+	return ring->engine->setsockopt(
+		ring, udp->fd, SOL_UDP, UDP_GRO, &value, sizeof(value));
 }
 
 int
@@ -418,26 +568,16 @@ torc_udp_address(struct torc_udp *udp, struct torc_address *out)
 void
 torc_udp_close(struct torc_udp *udp)
 {
-	struct torc_future *reader;
-
 	if (udp == NULL)
 		return;
-	torc_assert(!udp->is_closing);
-	udp->is_closing = true;
-	reader = udp->reader;
-	udp->reader = NULL;
-	if (torc__list_is_linked(&udp->parked.link))
-		torc__list_remove(&udp->parked.link);
-	if (udp->view != NULL)
-		put(udp, udp->view);
-	while (udp->rx_first != NULL) {
-		struct torc_buf *buf = udp->rx_first;
-
-		udp->rx_first = buf->next;
-		put(udp, buf);
+	torc__shard_own(udp->shard, "a udp socket", TORC__UDP_REMEDY);
+	if (torc_unlikely(udp->is_closing)) {
+		torc__resource_close_again(&udp->resource, "a udp socket");
+		release(udp);
+		return;
 	}
-	torc__op_cancel(&udp->shard->ring, &udp->recv_op);
-	close_when_quiet(udp);
-	if (reader != NULL)
-		torc_future_complete(reader, -ECANCELED);
+	if (torc_unlikely(udp->sends > 0))
+		torc__panic("a udp socket is closed while a task sends on it: "
+			    "cancel and join that task first");
+	close_now(udp);
 }

@@ -90,7 +90,8 @@ await_answer(struct scene *scene, struct torc_udp *udp, uint32_t number)
 }
 
 static int
-ask(struct scene *scene, struct torc_udp *udp, uint32_t number)
+ask(struct scene *scene, struct torc_udp *udp, uint32_t number,
+	bool is_connected)
 {
 	char data[sizeof(struct question) + BYTES_MAX];
 	struct question question = { .key = torc_sim_random(UINT32_MAX),
@@ -103,7 +104,8 @@ ask(struct scene *scene, struct torc_udp *udp, uint32_t number)
 		data + sizeof(question), question.key, number, question.bytes);
 	for (int i = 0; i < TRIES_MAX && ret == 0; i++) {
 		ssize_t sent = torc_udp_send(udp, data,
-			sizeof(question) + question.bytes, &scene->at);
+			sizeof(question) + question.bytes,
+			is_connected ? NULL : &scene->at);
 
 		ret = sent < 0 ? (int)sent : await_answer(scene, udp, number);
 	}
@@ -114,6 +116,7 @@ static int
 client(void *arg)
 {
 	struct scene *scene = arg;
+	bool is_connected = torc_sim_random(2) == 0;
 	struct torc_address any;
 	struct torc_udp *udp;
 	int ret = torc_address_parse(&any, "udp:127.0.0.1:0", NULL);
@@ -122,8 +125,10 @@ client(void *arg)
 		ret = torc_udp_bind(&udp, &any);
 	if (ret < 0)
 		return ret;
+	if (is_connected)
+		ret = torc_udp_connect(udp, &scene->at);
 	for (uint32_t n = 1; n <= QUESTIONS && ret == 0; n++)
-		ret = ask(scene, udp, n);
+		ret = ask(scene, udp, n, is_connected);
 	torc_udp_close(udp);
 	return ret;
 }

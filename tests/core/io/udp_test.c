@@ -476,17 +476,30 @@ static _Atomic unsigned got_by[2], bound_count;
 static _Atomic bool is_over;
 static struct torc_address shared_address;
 
+/* Shard 0 takes a port, the other one the same. */
+static struct torc_udp *
+bind_shared(unsigned shard)
+{
+	struct torc_udp *udp;
+
+	if (shard == 0) {
+		udp = bind_to(UDP, &shared_address);
+	} else {
+		wait_until(bound_count == 1);
+		must_be(torc_udp_bind(&udp, &shared_address), 0);
+	}
+	bound_count++;
+	return udp;
+}
+
 static int
-count_datagrams(void *text)
+count_datagrams(void *unused)
 {
 	unsigned shard = torc_shard_index();
-	struct torc_address actual;
-	struct torc_udp *udp = bind_to(text, &actual);
+	struct torc_udp *udp = bind_shared(shard);
 	const void *data;
 
-	if (shard == 0)
-		shared_address = actual;
-	bound_count++;
+	(void)unused;
 	while (!is_over) {
 		struct torc_deadline deadline;
 		ssize_t ret;
@@ -525,11 +538,36 @@ the_shards_of_a_port_share_its_senders(void *unused)
 	(void)unused;
 	must_be(torc_spawn(&task, send_from_200_sockets, NULL), 0);
 
-	must_be(torc_run_on_shards(count_datagrams, UDP), 0);
+	must_be(torc_run_on_shards(count_datagrams, NULL), 0);
 
 	must_be(torc_join(task, NULL), 0);
 	must_be(got_by[0] + got_by[1], 200);
 	must(got_by[0] > 0 && got_by[1] > 0);
+	return 0;
+}
+
+static _Atomic uint16_t ports[2];
+
+static int
+take_a_port(void *unused)
+{
+	struct torc_address actual;
+	struct torc_udp *udp = bind_to(UDP, &actual);
+
+	(void)unused;
+	ports[torc_shard_index()] = actual.in.sin_port;
+	wait_until(ports[0] != 0 && ports[1] != 0);
+	torc_udp_close(udp);
+	return 0;
+}
+
+static int
+port_0_is_another_one_for_each_socket(void *unused)
+{
+	(void)unused;
+	must_be(torc_run_on_shards(take_a_port, NULL), 0);
+
+	must(ports[0] != ports[1]);
 	return 0;
 }
 
@@ -547,6 +585,47 @@ sockets_left_open_are_closed_at_the_end(void *unused)
 	torc_udp_recv_start(ends.udp, &future);
 	turn();
 	close(ends.fd);
+	return 0;
+}
+
+/* What a callback does that hears of an error, also of the runtime's end. */
+static struct torc_udp *closed_by_callback[2];
+
+static void
+close_both(struct torc_future *future)
+{
+	(void)future;
+	for (int i = 0; i < 2; i++) {
+		torc_udp_close(closed_by_callback[i]);
+		closed_by_callback[i] = NULL;
+	}
+}
+
+static int
+a_callback_may_close_what_the_runtimes_end_closes(void *unused)
+{
+	static struct torc_future future;
+	struct torc_address actual;
+
+	(void)unused;
+	for (int i = 0; i < 2; i++)
+		closed_by_callback[i] = bind_to(UDP, &actual);
+	torc_udp_recv_start(closed_by_callback[0], &future);
+	torc_future_then(&future, close_both, NULL);
+	return 0;
+}
+
+static int
+a_second_callback_may_as_well(void *unused)
+{
+	static struct torc_future future;
+	struct torc_address actual;
+
+	(void)unused;
+	for (int i = 0; i < 2; i++)
+		closed_by_callback[i] = bind_to(UDP, &actual);
+	torc_udp_recv_start(closed_by_callback[1], &future);
+	torc_future_then(&future, close_both, NULL);
 	return 0;
 }
 
@@ -569,7 +648,10 @@ main(void)
 		WITH_TORC(closing_gives_back_what_nobody_read),
 		WITH_TORC(a_port_in_use_is_refused),
 		WITH_SHARDS(the_shards_of_a_port_share_its_senders, 2),
+		WITH_SHARDS(port_0_is_another_one_for_each_socket, 2),
 		LEFT_OPEN(sockets_left_open_are_closed_at_the_end),
+		LEFT_OPEN(a_callback_may_close_what_the_runtimes_end_closes),
+		LEFT_OPEN(a_second_callback_may_as_well),
 	};
 
 	return cmocka_run_group_tests_name("core/io/udp", tests, NULL, NULL);
