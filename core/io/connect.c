@@ -34,23 +34,48 @@ cancel_connect(struct torc_future *done)
 	torc__op_cancel(&connect->stream->shard->ring, &connect->_op);
 }
 
+/* 0 or -errno. */
 static int
-open_stream(struct torc_connect *connect)
+bind_to(struct torc_ring *ring, int fd, const struct torc_address *from)
+{
+	int one = 1;
+
+	if (from->type == TORC_TCP) {
+		/* A port of its own may still be in TIME-WAIT. */
+		(void)ring->engine->setsockopt(
+			ring, fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+		(void)ring->engine->setsockopt(ring, fd, IPPROTO_IP,
+			IP_BIND_ADDRESS_NO_PORT, &one, sizeof(one));
+	}
+	return ring->engine->bind(ring, fd, &from->sa, from->len);
+}
+
+static int
+open_stream(struct torc_connect *connect, const struct torc_address *from)
 {
 	struct torc_ring *ring = &torc__shard->ring;
-	bool is_tcp = connect->_to.type == TORC_TCP;
-	int one = 1, fd;
+	int type = connect->_to.type, one = 1, fd;
 
-	torc_assert(connect->_to.type != TORC_UDP);
-	fd = ring->engine->socket(
-		ring, connect->_to.sa.sa_family, SOCK_STREAM, 0);
+	if (type == TORC_UDP || type == TORC_UNIX_DGRAM)
+		torc__panic("torc_connect() to a datagram address: datagrams "
+			    "have torc_udp_bind() and torc_udp_send()");
+	fd = ring->engine->socket(ring, connect->_to.sa.sa_family,
+		type == TORC_UNIX_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM, 0);
 	if (fd < 0)
 		return fd;
+	if (from != NULL) {
+		int ret = bind_to(ring, fd, from);
+
+		if (ret < 0) {
+			ring->engine->close_fd(ring, fd);
+			return ret;
+		}
+	}
 	/* A runtime that batches by itself gains nothing from Nagle. */
-	if (is_tcp)
+	if (type == TORC_TCP)
 		ring->engine->setsockopt(
 			ring, fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	connect->stream = torc__stream_new(torc__shard, fd, is_tcp);
+	connect->stream = torc__stream_of_type(torc__shard, fd, type);
 	if (connect->stream == NULL)
 		return -ENOMEM;
 	/* Should the runtime end before it is connected. */
@@ -60,7 +85,8 @@ open_stream(struct torc_connect *connect)
 }
 
 void
-torc_connect_start(struct torc_connect *connect, const struct torc_address *to)
+torc_connect_from_start(struct torc_connect *connect,
+	const struct torc_address *to, const struct torc_address *from)
 {
 	struct io_uring_sqe *sqe;
 	int ret;
@@ -69,7 +95,7 @@ torc_connect_start(struct torc_connect *connect, const struct torc_address *to)
 	*connect = (struct torc_connect){ ._to = *to };
 	torc_future_init(&connect->done, cancel_connect, connect);
 	torc__op_init(&connect->_op, on_connected);
-	ret = open_stream(connect);
+	ret = open_stream(connect, from);
 	if (ret < 0) {
 		torc_future_complete(&connect->done, ret);
 		return;
@@ -80,15 +106,28 @@ torc_connect_start(struct torc_connect *connect, const struct torc_address *to)
 	torc__op_submit(&torc__shard->ring, &connect->_op, sqe);
 }
 
+void
+torc_connect_start(struct torc_connect *connect, const struct torc_address *to)
+{
+	torc_connect_from_start(connect, to, NULL);
+}
+
 int
 torc_connect(struct torc_stream **stream, const struct torc_address *to)
 {
+	return torc_connect_from(stream, to, NULL);
+}
+
+int
+torc_connect_from(struct torc_stream **stream, const struct torc_address *to,
+	const struct torc_address *from)
+{
 	struct torc_connect connect;
-	int64_t ret = torc_interrupted();
+	int64_t ret = torc__interrupted("torc_connect");
 
 	if (ret < 0)
 		return (int)ret;
-	torc_connect_start(&connect, to);
+	torc_connect_from_start(&connect, to, from);
 	ret = torc_await(&connect.done);
 	if (ret == 0)
 		*stream = connect.stream;

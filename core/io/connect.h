@@ -5,7 +5,8 @@
 /*
  * connect - a connection on its way out
  *
- * torc_connect() in stream.h awaits one; this starts it only.
+ * torc_connect() in stream.h awaits one; here are the ways to start it only,
+ * and to say where from.
  *
  * Lifetime  The struct is the runtime's from start until `done` is ready.
  * Shard     The caller's.
@@ -34,6 +35,21 @@ struct torc_connect {
  */
 void torc_connect_start(
 	struct torc_connect *connect, const struct torc_address *to);
+
+/*
+ * Connect from a local address: one of several that this machine has, or a
+ * port. Port 0 is chosen when the other side is known, so that one local
+ * address has room for as many connections as any. A Unix path is a file that
+ * stays when the stream is closed.
+ *
+ * Returns  as torc_connect(), and -EADDRNOTAVAIL, -EADDRINUSE; -EINVAL or
+ *          -EAFNOSUPPORT when the two are of different kinds.
+ */
+int torc_connect_from(struct torc_stream **stream,
+	const struct torc_address *to, const struct torc_address *from)
+	__attribute__((warn_unused_result));
+void torc_connect_from_start(struct torc_connect *connect,
+	const struct torc_address *to, const struct torc_address *from);
 
 #ifdef __cplusplus
 }

@@ -10,6 +10,7 @@
 #include <torc/base/log.h>
 
 #include "core/io/bind_priv.h"
+#include "core/io/listener_priv.h"
 #include "core/io/stream_priv.h"
 
 #define BACKLOG_DEFAULT 4096
@@ -46,6 +47,12 @@ struct torc_listener {
 	struct torc_fd_waiter fd_waiter;
 	uint64_t shortage_ns; /* when the last one was seen */
 };
+
+static inline void
+own(const struct torc_listener *l)
+{
+	torc__shard_own(l->shard, "a listener", "listen there as well");
+}
 
 static void
 arm(struct torc_listener *l)
@@ -133,7 +140,7 @@ accepted(struct torc_listener *l, int fd)
 {
 	struct torc_stream *stream;
 
-	stream = torc__stream_new(l->shard, fd, l->address.type == TORC_TCP);
+	stream = torc__stream_of_type(l->shard, fd, l->address.type);
 	if (stream == NULL) {
 		torc_log(TORC_LOG_ERROR,
 			"out of memory: a connection was closed");
@@ -177,8 +184,10 @@ accept_failed(struct torc_listener *l, int error)
 static void
 release(struct torc_listener *l)
 {
-	if (l->is_gone && l->pins == 0)
-		torc_free(l);
+	if (!l->is_gone || l->pins > 0 || l->resource.is_ending)
+		return;
+	torc__list_remove(&l->resource.link);
+	torc_free(l);
 }
 
 /* Nothing is in flight on it: a plain close, now, frees the port. */
@@ -193,7 +202,7 @@ close_socket(struct torc_listener *l)
 		torc__bind_close(ring, &l->address, l->fd);
 	}
 	if (l->is_closing) {
-		torc__list_remove(&l->resource.link);
+		torc__resource_gone(l->shard, &l->resource);
 		l->is_gone = true;
 		release(l);
 	}
@@ -236,22 +245,34 @@ cancel_accept(struct torc_future *future)
 	torc_future_complete(future, -ECANCELED);
 }
 
-void
-torc_accept_start(struct torc_listener *l, struct torc_future *future)
+static void
+wait_for_one(struct torc_listener *l, struct torc_future *future)
 {
-	torc_assert(l->acceptor == NULL && !l->is_closing);
+	if (torc_unlikely(l->is_closing)) {
+		torc__resource_refuse(&l->resource, "a listener", future);
+		return;
+	}
+	torc_assert(l->acceptor == NULL);
 	torc_future_init(future, cancel_accept, l);
 	l->acceptor = future;
 	notify(l);
 	arm(l);
 }
 
+void
+torc_accept_start(struct torc_listener *l, struct torc_future *future)
+{
+	own(l);
+	wait_for_one(l, future);
+}
+
 int
 torc_accept(struct torc_listener *l, struct torc_stream **stream)
 {
 	struct torc_link *link;
-	int64_t ret = torc_interrupted();
+	int64_t ret = torc__interrupted("torc_accept");
 
+	own(l);
 	if (ret < 0)
 		return (int)ret;
 	/* Another task may close the listener before this one runs again. */
@@ -261,7 +282,7 @@ torc_accept(struct torc_listener *l, struct torc_stream **stream)
 	} else {
 		struct torc_future future;
 
-		torc_accept_start(l, &future);
+		wait_for_one(l, &future);
 		ret = torc_await(&future);
 	}
 	l->pins--;
@@ -282,6 +303,7 @@ torc_accept(struct torc_listener *l, struct torc_stream **stream)
 void
 torc_listener_ahead_set(struct torc_listener *l, uint32_t count)
 {
+	own(l);
 	l->ahead_max = count;
 	if (count == 0 && l->is_multishot)
 		torc__op_cancel(&l->shard->ring, &l->op);
@@ -296,8 +318,12 @@ close_resource(struct torc_resource *resource)
 	struct torc_listener *l =
 		torc__container_of(resource, struct torc_listener, resource);
 
-	if (!l->is_closing)
+	if (l->is_gone) {
+		release(l);
+	} else if (!l->is_closing) {
+		resource->is_ending = true;
 		torc_listener_close(l);
+	}
 }
 
 int
@@ -309,7 +335,10 @@ torc_listen(struct torc_listener **listener, const struct torc_address *address,
 	struct torc_listener *l = torc_calloc(1, sizeof(*l));
 	int fd;
 
-	torc_assert(torc__shard != NULL && address->type != TORC_UDP);
+	torc_assert(torc__shard != NULL);
+	if (address->type == TORC_UDP || address->type == TORC_UNIX_DGRAM)
+		torc__panic("torc_listen() on a datagram address: datagrams "
+			    "have torc_udp_bind()");
 	if (l == NULL)
 		return -ENOMEM;
 	fd = torc__bind_open(&torc__shard->ring, address, backlog, &l->address);
@@ -337,9 +366,18 @@ torc_listener_address(struct torc_listener *l, struct torc_address *out)
 	return 0;
 }
 
+int
+torc__listener_fd(const struct torc_listener *l)
+{
+	own(l);
+	torc_assert(!l->is_closing);
+	return l->is_stopping ? -ESHUTDOWN : l->fd;
+}
+
 void
 torc_listener_stop(struct torc_listener *l)
 {
+	own(l);
 	if (l->is_stopping)
 		return;
 	l->is_stopping = true;
@@ -370,7 +408,12 @@ torc_listener_close(struct torc_listener *l)
 
 	if (l == NULL)
 		return;
-	torc_assert(!l->is_closing);
+	own(l);
+	if (torc_unlikely(l->is_closing)) {
+		torc__resource_close_again(&l->resource, "a listener");
+		release(l);
+		return;
+	}
 	acceptor = l->acceptor;
 	l->acceptor = NULL;
 	torc_listener_stop(l);

@@ -45,6 +45,16 @@ finish_when_quiet(struct torc_relay *relay)
 	torc__wheel_arm(&torc__shard->wheel, &relay->_timer, 0);
 }
 
+/* A direction that did not end by itself. */
+static void
+cut_off(struct torc_relay_half *half, int error)
+{
+	if (half->ended_ns != 0)
+		return;
+	half->ended_ns = torc__shard->now_ns;
+	half->error = error;
+}
+
 /*
  * End now. Closing cancels the sends, whose completions give the buffers
  * back; the relay is done after the last of them.
@@ -57,6 +67,8 @@ end(struct torc_relay *relay, int error)
 	if (is_over(relay))
 		return;
 	relay->_error = error;
+	cut_off(&relay->a_to_b, error == -ETIMEDOUT ? error : -ECANCELED);
+	cut_off(&relay->b_to_a, error == -ETIMEDOUT ? error : -ECANCELED);
 	relay->_a = relay->_b = NULL;
 	torc__wheel_disarm(&a->shard->wheel, &relay->_timer);
 	if (error == 0) {
@@ -69,13 +81,33 @@ end(struct torc_relay *relay, int error)
 	finish_when_quiet(relay);
 }
 
+/* This direction failed, and with it both. */
+static void
+fail(struct torc_relay_half *half, int error)
+{
+	if (!is_over(half->_relay))
+		cut_off(half, error);
+	end(half->_relay, error);
+}
+
+static struct torc_relay_half *
+other_of(struct torc_relay_half *half)
+{
+	struct torc_relay *relay = half->_relay;
+
+	return half == &relay->a_to_b ? &relay->b_to_a : &relay->a_to_b;
+}
+
 /* A peer that half-closed may still reset while it waits for its answer. */
 static void
 on_reset(struct torc_future *readable)
 {
 	struct torc_relay_half *half = torc_future_waiter(readable);
 
-	end(half->_relay, (int)readable->value);
+	/* What it had to say is passed on: it is the answer that is lost. */
+	if (half->_state == HALF_ENDED)
+		half = other_of(half);
+	fail(half, (int)readable->value);
 }
 
 /* All that was read before the end of file has left: pass the end on. */
@@ -88,14 +120,17 @@ settle(struct torc_relay_half *half)
 	if (is_over(relay) || half->_state != HALF_ENDING || half->_queued > 0)
 		return;
 	half->_state = HALF_ENDED;
+	half->ended_ns = torc__shard->now_ns;
 	if (relay->a_to_b._state == HALF_ENDED &&
 		relay->b_to_a._state == HALF_ENDED) {
 		end(relay, 0);
 		return;
 	}
 	ret = torc_shutdown(half->_to);
-	if (ret < 0)
+	if (ret < 0) {
+		half->error = ret;
 		end(relay, ret);
+	}
 }
 
 static void
@@ -119,18 +154,18 @@ on_sent(struct torc_future *done)
 	}
 	relay->_moved_ns = torc__shard->now_ns;
 	if (done->value < 0)
-		end(relay, (int)done->value);
+		fail(half, (int)done->value);
 	else
 		settle(half);
 }
 
 static void
-send_buf(struct torc_relay_half *half, struct torc_buf *buf)
+send_from(struct torc_relay_half *half, struct torc_buf *buf, uint32_t at)
 {
 	struct torc_send *send = (struct torc_send *)(void *)buf->notes;
 
-	send->data = buf->data;
-	send->bytes = buf->bytes;
+	send->data = buf->data + at;
+	send->bytes = buf->bytes - at;
 	half->_queued++;
 	torc_send_start(half->_to, send);
 	torc_future_then(&send->done, on_sent, half);
@@ -143,7 +178,23 @@ pass_on(struct torc_relay_half *half)
 
 	while (!is_over(half->_relay) &&
 		(buf = torc__stream_take(half->_from)) != NULL)
-		send_buf(half, buf);
+		send_from(half, buf, 0);
+}
+
+/* What a torc_read() before the relay has left of a buffer. */
+static void
+pass_on_view(struct torc_relay_half *half)
+{
+	struct torc_stream *from = half->_from;
+	struct torc_buf *view = from->view;
+
+	if (view == NULL)
+		return;
+	from->view = NULL;
+	if (from->view_used < view->bytes)
+		send_from(half, view, from->view_used);
+	else
+		torc__stream_put(view);
 }
 
 static void
@@ -164,7 +215,7 @@ on_readable(struct torc_future *readable)
 		return;
 	relay->_moved_ns = torc__shard->now_ns;
 	if (readable->value < 0) {
-		end(relay, (int)readable->value);
+		fail(half, (int)readable->value);
 	} else if (readable->value == 0) {
 		half->_state = HALF_ENDING;
 		torc_reset_start(half->_from, readable);
@@ -209,7 +260,8 @@ torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
 {
 	struct torc_shard *shard = torc__shard;
 
-	torc_assert(a->shard == shard && b->shard == shard);
+	torc__stream_own(a);
+	torc__stream_own(b);
 	*relay = (struct torc_relay){
 		.a_to_b = { ._relay = relay, ._from = a, ._to = b },
 		.b_to_a = { ._relay = relay, ._from = b, ._to = a },
@@ -222,16 +274,33 @@ torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
 	torc_future_init(&relay->done, cancel_relay, relay);
 	if (idle_ns != 0)
 		torc__timer_arm_in(shard, &relay->_timer, idle_ns);
-	listen_on(&relay->a_to_b);
+	pass_on_view(&relay->a_to_b);
+	if (!is_over(relay))
+		pass_on_view(&relay->b_to_a);
+	if (!is_over(relay))
+		listen_on(&relay->a_to_b);
 	if (!is_over(relay))
 		listen_on(&relay->b_to_a);
 }
 
 int
-torc_relay(struct torc_stream *a, struct torc_stream *b, uint64_t idle_ns)
+torc_relay_counted(struct torc_stream *a, struct torc_stream *b,
+	uint64_t idle_ns, struct torc_relay_bytes *bytes)
 {
 	struct torc_relay relay;
+	int64_t ret;
 
 	torc_relay_start(&relay, a, b, idle_ns);
-	return (int)torc_await(&relay.done);
+	ret = torc_await(&relay.done);
+	*bytes = (struct torc_relay_bytes){ relay.a_to_b.bytes,
+		relay.b_to_a.bytes };
+	return (int)ret;
+}
+
+int
+torc_relay(struct torc_stream *a, struct torc_stream *b, uint64_t idle_ns)
+{
+	struct torc_relay_bytes bytes;
+
+	return torc_relay_counted(a, b, idle_ns, &bytes);
 }

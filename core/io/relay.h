@@ -15,6 +15,11 @@
  *                      not be taken for the whole
  *   a slow reader      stops its own writer (see Credit in stream.h)
  *
+ * Each direction ends for itself, and `error` in its half tells how: 0 after
+ * an end of file; the -errno of the side that failed it; -ECANCELED when it
+ * was cut off because the other one failed; -ETIMEDOUT, or -ECANCELED after a
+ * cancel, when nobody failed. Between two seqpackets messages stay whole.
+ *
  * Lifetime  The struct is the runtime's from start until `done` is ready;
  *           both streams are then closed.
  * Shard     That of both streams.
@@ -35,9 +40,12 @@ extern "C" {
 
 struct torc_relay;
 
-/* One direction. */
+/* One direction. Each ends once, and says how. */
 struct torc_relay_half {
-	uint64_t bytes; /* Result: delivered to the other side's kernel */
+	/* Result. */
+	uint64_t bytes;    /* delivered to the other side's kernel */
+	uint64_t ended_ns; /* torc_now_ns() at its end; 0: it goes on */
+	int error;         /* 0: its end of file was passed on; see below */
 
 	/* Runtime only. */
 	struct torc_relay *_relay;
@@ -75,6 +83,16 @@ void torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
  * both sides are reset.
  */
 int torc_relay(struct torc_stream *a, struct torc_stream *b, uint64_t idle_ns)
+	__attribute__((warn_unused_result));
+
+/* The same, and how many bytes each direction delivered, also on an error. */
+struct torc_relay_bytes {
+	uint64_t a_to_b;
+	uint64_t b_to_a;
+};
+
+int torc_relay_counted(struct torc_stream *a, struct torc_stream *b,
+	uint64_t idle_ns, struct torc_relay_bytes *bytes)
 	__attribute__((warn_unused_result));
 
 #ifdef __cplusplus

@@ -5,20 +5,16 @@
 #include <errno.h>
 #include <sys/socket.h>
 
-/*
- * Not MSG_WAITALL: it measures the same, and a send that the kernel goes on
- * with by itself shows no progress to who wants to know whether one moves.
- */
-#define SEND_FLAGS MSG_NOSIGNAL
-
 static void
 prep_one(struct torc_stream *s, struct io_uring_sqe *sqe)
 {
 	struct torc_send *first = s->tx_first;
+	size_t left = first->bytes - first->sent_bytes;
 
 	io_uring_prep_send(sqe, s->fd,
 		(const char *)first->data + first->sent_bytes,
-		first->bytes - first->sent_bytes, SEND_FLAGS);
+		left < TORC__SEND_BYTES_MAX ? left : TORC__SEND_BYTES_MAX,
+		TORC__SEND_FLAGS);
 	s->tx_inflight = 1;
 }
 
@@ -36,7 +32,7 @@ prep_several(struct torc_stream *s, struct io_uring_sqe *sqe)
 			.iov_len = send->bytes - send->sent_bytes,
 		};
 	vec->msg = (struct msghdr){ .msg_iov = vec->iov, .msg_iovlen = count };
-	io_uring_prep_sendmsg(sqe, s->fd, &vec->msg, SEND_FLAGS);
+	io_uring_prep_sendmsg(sqe, s->fd, &vec->msg, TORC__SEND_FLAGS);
 	s->tx_inflight = count;
 }
 
@@ -52,6 +48,10 @@ submit(struct torc_flush *flush)
 	if (s->tx_first == NULL || s->is_closing ||
 		!torc__op_is_idle(&s->send_op))
 		return;
+	if (torc_unlikely(s->is_mixed)) {
+		torc__send_mixed(s);
+		return;
+	}
 	/* Without memory for a vector they leave one after the other. */
 	if (s->tx_first->_next != NULL)
 		s->vec = torc__vec_get(s->shard);
@@ -133,6 +133,42 @@ is_transient(int32_t res)
 	return res == -ECANCELED || res == -EINTR || res == -EAGAIN;
 }
 
+/* The message is what is wrong, and nothing of it has left. */
+static bool
+is_about_the_message(const struct torc_stream *s, int32_t res)
+{
+	if (s->tx_first->_kind == TORC__SEND_FDS &&
+		(res == -EBADF || res == -EINVAL || res == -ETOOMANYREFS))
+		return true;
+	return s->is_packet &&
+	       (res == -EMSGSIZE || res == -ENOBUFS || res == -ENOMEM);
+}
+
+void
+torc__send_end_first(struct torc_stream *s, int64_t value)
+{
+	struct torc_send *send = s->tx_first;
+
+	s->tx_first = send->_next;
+	s->tx_inflight = 0;
+	if (s->tx_first != NULL)
+		torc__shard_flush_later(s->shard, &s->flush);
+	torc_future_complete(&send->done, value);
+}
+
+static __attribute__((noinline, cold)) bool
+failed(struct torc_stream *s, int32_t res)
+{
+	if (is_transient(res))
+		return false;
+	if (!s->is_closing && is_about_the_message(s, res)) {
+		torc__send_end_first(s, res);
+		return true;
+	}
+	torc__stream_fail(s, res);
+	return false;
+}
+
 static void
 on_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 {
@@ -147,8 +183,8 @@ on_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 	}
 	if (torc_likely(res > 0))
 		s->sent_ns = s->shard->now_ns;
-	else if (res < 0 && !is_transient(res))
-		torc__stream_fail(s, res);
+	else if (res < 0 && failed(s, res))
+		return;
 
 	done = take_done(s, res > 0 ? (size_t)res : 0);
 	if (torc_unlikely(s->is_closing)) {
@@ -228,16 +264,32 @@ cancel_send(struct torc_future *future)
 		return;
 	if (send->sent_bytes > 0)
 		s->is_cut = true;
+	/* It may have been a file that others waited behind. */
+	if (s->tx_first != NULL && torc__op_is_idle(&s->send_op))
+		torc__shard_flush_later(s->shard, &s->flush);
 	torc_future_complete(future, -ECANCELED);
 }
 
-void
-torc_send_start(struct torc_stream *s, struct torc_send *send)
+static __attribute__((noinline, cold)) void
+refuse_closed(struct torc_stream *s, struct torc_send *send)
 {
-	torc_assert(send->bytes > 0 && !s->is_closing);
+	send->sent_bytes = 0;
+	torc__resource_refuse(&s->resource, "a stream", &send->done);
+}
+
+static inline void
+queue(struct torc_stream *s, struct torc_send *send, enum torc_send_kind kind)
+{
+	torc__stream_own(s);
+	torc_assert(send->bytes > 0);
+	if (torc_unlikely(s->is_closing)) {
+		refuse_closed(s, send);
+		return;
+	}
 	torc_future_init(&send->done, cancel_send, s);
 	send->sent_bytes = 0;
 	send->_next = NULL;
+	send->_kind = (uint8_t)kind;
 	send->_is_canceled = false;
 	if (torc_unlikely(s->error != 0 || s->is_shut)) {
 		torc_future_complete(
@@ -253,16 +305,30 @@ torc_send_start(struct torc_stream *s, struct torc_send *send)
 		torc__shard_flush_later(s->shard, &s->flush);
 }
 
+void
+torc_send_start(struct torc_stream *s, struct torc_send *send)
+{
+	queue(s, send, TORC__SEND_PLAIN);
+}
+
+void
+torc__send_queue(
+	struct torc_stream *s, struct torc_send *send, enum torc_send_kind kind)
+{
+	s->is_mixed = true;
+	queue(s, send, kind);
+}
+
 ssize_t
 torc_send_all(struct torc_stream *s, const void *data, size_t bytes)
 {
 	struct torc_send send = { .data = data, .bytes = bytes };
-	int ret = torc_interrupted();
+	int ret = torc__interrupted("torc_send_all");
 
 	if (ret < 0)
 		return ret;
 	if (bytes == 0)
-		return 0;
+		return s->is_packet ? -EINVAL : 0;
 	torc_send_start(s, &send);
 	return (ssize_t)torc_await(&send.done);
 }
@@ -273,7 +339,9 @@ torc_shutdown(struct torc_stream *s)
 	struct torc_ring *ring = &s->shard->ring;
 	int ret;
 
-	torc_assert(!s->is_closing);
+	torc__stream_own(s);
+	if (torc_unlikely(s->is_closing))
+		return torc__resource_refusal(&s->resource, "a stream");
 	if (s->tx_first != NULL)
 		return -EBUSY;
 	if (s->is_shut)

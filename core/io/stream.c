@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * The life of a stream and its receiving half; send.c has the other half.
+ * The life of a stream and what it receives. read.c has the calls that take
+ * it, send.c the other half.
  */
 #include "core/io/stream_priv.h"
 
@@ -13,6 +14,7 @@
 #include <torc/alloc/arena.h>
 
 #include "core/io/send_priv.h"
+#include "core/vec_priv.h"
 
 /*
  * Received by one multishot: the credit at first, and twice as much each time
@@ -60,12 +62,15 @@ torc__stream_new(struct torc_shard *shard, int fd, bool is_tcp)
 
 /* ---- the end ---- */
 
-static void
-release(struct torc_stream *s)
+void
+torc__stream_release(struct torc_stream *s)
 {
 	/* A relay may still send from buffers that were received here. */
-	if (s->is_closed && s->rx_held == 0 && s->pins == 0)
-		torc_free(s);
+	if (!s->is_closed || s->rx_held > 0 || s->pins > 0 ||
+		s->resource.is_ending)
+		return;
+	torc__list_remove(&s->resource.link);
+	torc_free(s);
 }
 
 static void
@@ -83,9 +88,11 @@ on_closed(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 	if (res == -ECANCELED || res == -ENOMEM || res == -EINVAL ||
 		res == -EOPNOTSUPP)
 		shard->ring.engine->close_fd(&shard->ring, s->fd);
-	torc__list_remove(&s->resource.link);
+	if (s->packet_vec != NULL)
+		torc__vec_put(shard, s->packet_vec);
+	torc__resource_gone(shard, &s->resource);
 	s->is_closed = true;
-	release(s);
+	torc__stream_release(s);
 	torc__shard_fd_freed(shard);
 }
 
@@ -118,6 +125,14 @@ drop_received(struct torc_stream *s)
 		torc__stream_put(buf);
 }
 
+/* The runtime has closed it, unless that is a mistake. */
+static __attribute__((noinline, cold)) void
+close_again(struct torc_stream *s)
+{
+	torc__resource_close_again(&s->resource, "a stream");
+	torc__stream_release(s);
+}
+
 void
 torc_close(struct torc_stream *s)
 {
@@ -125,8 +140,13 @@ torc_close(struct torc_stream *s)
 
 	if (s == NULL)
 		return;
-	torc_assert(!s->is_closing);
+	torc__stream_own(s);
+	if (torc_unlikely(s->is_closing)) {
+		close_again(s);
+		return;
+	}
 	s->is_closing = true;
+	s->end = TORC_STREAM_ENDED;
 	drop_received(s);
 	if (torc__list_is_linked(&s->parked.link))
 		torc__list_remove(&s->parked.link);
@@ -145,10 +165,10 @@ torc_close(struct torc_stream *s)
 void
 torc__stream_abort(struct torc_stream *s)
 {
-	if (s->is_tcp && !s->is_closed)
+	if (!s->is_closing || s->resource.is_ending)
+		torc_abort(s);
+	else if (s->is_tcp && !s->is_closed)
 		reset_on_close(&s->shard->ring, s->fd);
-	if (!s->is_closing)
-		torc_close(s);
 }
 
 void
@@ -156,8 +176,10 @@ torc_abort(struct torc_stream *s)
 {
 	if (s == NULL)
 		return;
-	torc_assert(!s->is_closing);
-	torc__stream_abort(s);
+	torc__stream_own(s);
+	if (s->is_tcp && !s->is_closed)
+		reset_on_close(&s->shard->ring, s->fd);
+	torc_close(s);
 }
 
 /* The shard ends and nobody closed this. */
@@ -167,10 +189,14 @@ close_resource(struct torc_resource *resource)
 	struct torc_stream *s =
 		torc__container_of(resource, struct torc_stream, resource);
 
-	if (s->is_connecting)
+	if (s->is_closed) {
+		torc__stream_release(s);
+	} else if (s->is_connecting) {
 		torc_future_cancel(s->reader);
-	else if (!s->is_closing)
+	} else if (!s->is_closing) {
+		resource->is_ending = true;
 		torc_close(s);
+	}
 }
 
 /* ---- receiving ---- */
@@ -186,14 +212,17 @@ arm(struct torc_stream *s)
 		torc__list_is_linked(&s->parked.link))
 		return;
 	sqe = torc__ring_sqe(&s->shard->ring);
-	io_uring_prep_recv_multishot(sqe, s->fd, NULL, 0, 0);
+	/* With MSG_TRUNC a message's result is its length, not the part's. */
+	io_uring_prep_recv_multishot(
+		sqe, s->fd, NULL, 0, s->is_packet ? MSG_TRUNC : 0);
 	sqe->flags |= IOSQE_BUFFER_SELECT;
 	sqe->buf_group = TORC__GROUP_STREAM;
 	/*
 	 * A cancel past the credit takes effect after a burst of 32 more.
-	 * From 6.17 on the kernel stops by itself after so many bytes.
+	 * From 6.17 on the kernel stops by itself after so many bytes. It
+	 * would cut a message there.
 	 */
-	s->is_capped = !s->shard->is_recv_uncapped;
+	s->is_capped = !s->shard->is_recv_uncapped && !s->is_packet;
 	if (s->is_capped)
 		sqe->optlen = RECV_CAP_BYTES << s->cap_shift;
 	torc__op_submit(&s->shard->ring, &s->recv_op, sqe);
@@ -262,6 +291,8 @@ end_of_file(struct torc_stream *s)
 static void
 recv_stopped(struct torc_stream *s, int32_t res)
 {
+	if (s->end == TORC_STREAM_ENDED)
+		return;
 	if (res == 0) {
 		end_of_file(s);
 		return;
@@ -297,6 +328,18 @@ recv_stopped(struct torc_stream *s, int32_t res)
 	arm(s);
 }
 
+/* Nothing, or what is not wanted any more, or a message that was cut. */
+static __attribute__((noinline, cold)) void
+drop(struct torc_stream *s, struct torc_buf *buf, int32_t res)
+{
+	torc__stream_put(buf);
+	if (res <= (int32_t)TORC_STREAM_BUF_BYTES || s->is_closing)
+		return;
+	torc__stream_fail(s, -EMSGSIZE);
+	s->end = TORC_STREAM_ENDED;
+	torc__op_cancel(&s->shard->ring, &s->recv_op);
+}
+
 static void
 on_recv(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 {
@@ -308,8 +351,9 @@ on_recv(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 			cqe_flags, res > 0 ? (uint32_t)res : 0, s);
 
 		s->rx_held++;
-		if (res <= 0 || s->is_closing) {
-			torc__stream_put(buf);
+		if ((uint32_t)res - 1 >= TORC_STREAM_BUF_BYTES ||
+			s->end != TORC_STREAM_OPEN) {
+			drop(s, buf, res);
 		} else if (s->rx_first == NULL) {
 			s->rx_first = s->rx_last = buf;
 		} else {
@@ -347,7 +391,7 @@ torc__stream_put(struct torc_buf *buf)
 	torc__buffers_put(buf);
 	s->rx_held--;
 	if (torc_unlikely(s->is_closing)) {
-		release(s);
+		torc__stream_release(s);
 		return;
 	}
 	if (s->rx_held <= TORC__CREDIT_LOW)
@@ -364,9 +408,17 @@ cancel_recv(struct torc_future *future)
 }
 
 void
-torc_recv_start(struct torc_stream *s, struct torc_future *future)
+torc__stream_recv(struct torc_stream *s, struct torc_future *future)
 {
-	torc_assert(s->reader == NULL && !s->is_closing);
+	if (torc_unlikely(s->is_closing)) {
+		torc__resource_refuse(&s->resource, "a stream", future);
+		return;
+	}
+	torc_assert(s->reader == NULL);
+	if (torc_unlikely(s->end == TORC_STREAM_BY_MESSAGE))
+		torc__panic("torc_recv() or torc_read() after torc_recv_fds(): "
+			    "a stream whose descriptors are received is read "
+			    "by torc_recv_fds() alone");
 	torc_future_init(future, cancel_recv, s);
 	s->reader = future;
 	if (s->view != NULL && s->view_used < s->view->bytes) {
@@ -379,41 +431,11 @@ torc_recv_start(struct torc_stream *s, struct torc_future *future)
 		arm(s);
 }
 
-/* Wait until view has bytes that nobody took. 1; 0 at the end; -errno. */
-static ssize_t
-fill_view(struct torc_stream *s)
+void
+torc_recv_start(struct torc_stream *s, struct torc_future *future)
 {
-	int64_t ret = torc_interrupted();
-
-	if (ret < 0)
-		return ret;
-	if (s->view != NULL) {
-		if (s->view_used < s->view->bytes)
-			return 1;
-		torc__stream_put(s->view);
-		s->view = NULL;
-	}
-	/* Another task may close the stream before this one runs again. */
-	s->pins++;
-	ret = 1;
-	if (s->rx_first != NULL) {
-		torc__budget_spend();
-	} else {
-		struct torc_future future;
-
-		torc_recv_start(s, &future);
-		ret = torc_await(&future);
-	}
-	s->pins--;
-	if (torc_unlikely(s->is_closing)) {
-		release(s);
-		return ret < 0 ? ret : -ECANCELED;
-	}
-	if (ret <= 0)
-		return ret;
-	s->view = torc__stream_take(s);
-	s->view_used = 0;
-	return 1;
+	torc__stream_own(s);
+	torc__stream_recv(s, future);
 }
 
 /* ---- after the end ---- */
@@ -457,8 +479,12 @@ on_watched(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 void
 torc_reset_start(struct torc_stream *s, struct torc_future *future)
 {
-	torc_assert(s->reader == NULL && !s->is_closing);
-	torc_assert(s->end == TORC_STREAM_ENDED);
+	torc__stream_own(s);
+	if (torc_unlikely(s->is_closing)) {
+		torc__resource_refuse(&s->resource, "a stream", future);
+		return;
+	}
+	torc_assert(s->reader == NULL && s->end == TORC_STREAM_ENDED);
 	torc_future_init(future, cancel_recv, s);
 	if (s->error != 0) {
 		torc_future_complete(future, s->error);
@@ -469,57 +495,14 @@ torc_reset_start(struct torc_stream *s, struct torc_future *future)
 		watch(s);
 }
 
-ssize_t
-torc_recv(struct torc_stream *s, const void **data)
-{
-	ssize_t ret = fill_view(s);
-	size_t bytes;
-
-	if (ret <= 0)
-		return ret;
-	bytes = s->view->bytes - s->view_used;
-	*data = s->view->data + s->view_used;
-	s->view_used = s->view->bytes;
-	return (ssize_t)bytes;
-}
-
-ssize_t
-torc_read(struct torc_stream *s, void *buf, size_t bytes)
-{
-	ssize_t ret = fill_view(s);
-
-	if (ret <= 0)
-		return ret;
-	if (bytes > s->view->bytes - s->view_used)
-		bytes = s->view->bytes - s->view_used;
-	memcpy(buf, s->view->data + s->view_used, bytes);
-	s->view_used += (uint32_t)bytes;
-	return (ssize_t)bytes;
-}
-
-ssize_t
-torc_read_exact(struct torc_stream *s, void *buf, size_t bytes)
-{
-	size_t done = 0;
-
-	while (done < bytes) {
-		ssize_t ret = torc_read(s, (char *)buf + done, bytes - done);
-
-		if (ret < 0)
-			return ret;
-		if (ret == 0)
-			break;
-		done += (size_t)ret;
-	}
-	return (ssize_t)done;
-}
-
 /* ---- names ---- */
 
 static void
 set_type(struct torc_stream *s, struct torc_address *out)
 {
-	out->type = s->is_tcp ? TORC_TCP : TORC_UNIX;
+	out->type = s->is_tcp      ? TORC_TCP
+		    : s->is_packet ? TORC_UNIX_SEQPACKET
+				   : TORC_UNIX;
 }
 
 int

@@ -3,7 +3,7 @@
 #define TORC_CORE_IO_STREAM_H
 
 /*
- * stream - one TCP or Unix connection
+ * stream - one connection: TCP, Unix stream or Unix seqpacket
  *
  * Bytes arrive in buffers of the shard that the kernel picks from, and are
  * seen where they lie: torc_recv() gives a view, not a copy. A stream that
@@ -18,12 +18,21 @@
  *           closes. The kernel stops later, up to 112 buffers more, before
  *           Linux 6.17, with messages much smaller than a buffer, and once
  *           for a reader that kept up with a fast sender and then stopped.
+ * Packets   On a seqpacket each send is one message, which is never merged
+ *           with another nor split, and each torc_recv() gives one. None may
+ *           be empty: an empty message looks like an end. One that is larger
+ *           than TORC_STREAM_BUF_BYTES ends the receiving stream with
+ *           -EMSGSIZE after those before it.
  * Reset     The first error of either direction is the stream's end: an end
  *           of file that follows is reported as that error, never as a clean
  *           end.
  * Lifetime  From torc_accept() or torc_connect() to torc_close() or
  *           torc_abort(), which take it at once and finish on their own.
- * Shard     The one that made it. Calls that wait need a task.
+ *           The end of the runtime closes it first: a callback that hears
+ *           -ECANCELED may close it all the same, and what it begins with
+ *           it is over at once, -ECANCELED.
+ * Shard     The one that made it; a call on another ends the process. Calls
+ *           that wait need a task.
  * Errors    -ECONNRESET, -EPIPE, -ETIMEDOUT ... as the kernel gives them;
  *           -ECANCELED and -ETIMEDOUT when the task is interrupted.
  * Kernel    6.0 for multishot receives.
@@ -33,6 +42,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
+#include <sys/uio.h>
 
 #include <torc/core/future.h>
 #include <torc/core/io/address.h>
@@ -73,6 +83,14 @@ ssize_t torc_read_exact(struct torc_stream *stream, void *buf, size_t bytes)
 	__attribute__((warn_unused_result));
 
 /*
+ * Wait for bytes and spread what is there over `iov`, one piece after the
+ * other, of a seqpacket one message at most. Returns as torc_recv(), and 0
+ * when the pieces have no room.
+ */
+ssize_t torc_read_vec(struct torc_stream *stream, const struct iovec *iov,
+	unsigned iov_count) __attribute__((warn_unused_result));
+
+/*
  * Start only: the future becomes ready with the number of bytes that
  * torc_recv() will return without waiting, 0 at a clean end, or -errno.
  * Cancelling it loses nothing.
@@ -100,12 +118,16 @@ struct torc_send {
 
 	/* Runtime only. */
 	struct torc_send *_next;
+	unsigned _iov_count;
+	uint8_t _kind;
 	bool _is_canceled;
 };
 
 /*
  * Send all of it. Returns `bytes`, or -errno: the peer may then have got a
- * part, and the only thing to do with the stream is to close it.
+ * part, and the only thing to do with the stream is to close it. A seqpacket
+ * sends all or nothing: -EMSGSIZE when a message is too large for its send
+ * buffer, -EINVAL for an empty one, and it goes on.
  */
 ssize_t torc_send_all(struct torc_stream *stream, const void *data,
 	size_t bytes) __attribute__((warn_unused_result));
@@ -115,6 +137,22 @@ ssize_t torc_send_all(struct torc_stream *stream, const void *data,
  * queued behind it is sent all the same.
  */
 void torc_send_start(struct torc_stream *stream, struct torc_send *send);
+
+/*
+ * Send what lies in several places as if it lay in one, without a copy.
+ * Returns the sum of the pieces; else as torc_send_all(). Pieces may be
+ * empty. On a seqpacket all pieces are one message; -EMSGSIZE also when they
+ * are more than IOV_MAX (1024).
+ */
+ssize_t torc_send_vec(struct torc_stream *stream, const struct iovec *iov,
+	unsigned iov_count) __attribute__((warn_unused_result));
+
+/*
+ * Start only, of at least one byte. The pieces and `iov` itself are the
+ * runtime's until send->done is ready; data and bytes are set by the call.
+ */
+void torc_send_vec_start(struct torc_stream *stream, struct torc_send *send,
+	const struct iovec *iov, unsigned iov_count);
 
 /*
  * Half-close: the peer sees a clean end after what was sent. Does not wait.

@@ -9,10 +9,14 @@
 /* Receiving goes on when so few buffers are left with the stream. */
 #define TORC__CREDIT_LOW (TORC_STREAM_CREDIT / 2)
 
+struct torc_recv_fds;
+
 /* How receiving stands. */
 enum torc_stream_end {
 	TORC_STREAM_OPEN,
 	TORC_STREAM_ENDED, /* `error` says how: 0 is clean */
+	/* By torc_recv_fds() alone, into the caller's memory. */
+	TORC_STREAM_BY_MESSAGE,
 };
 
 struct torc_stream {
@@ -21,12 +25,13 @@ struct torc_stream {
 	struct torc_buf *rx_first; /* received, not taken */
 	struct torc_buf *rx_last;
 	struct torc_future *reader;
-	struct torc_buf *view; /* what the last torc_recv() showed */
-	uint32_t view_used;    /* bytes of it that torc_read() took */
-	uint16_t rx_held;      /* buffers charged to this stream */
-	uint16_t pins;         /* tasks inside a receiving call */
-	uint8_t end;           /* enum torc_stream_end */
-	bool is_connecting;    /* the connect's future is `reader` meanwhile */
+	struct torc_recv_fds *receiver; /* instead of all of these */
+	struct torc_buf *view;          /* what the last torc_recv() showed */
+	uint32_t view_used;             /* bytes of it that torc_read() took */
+	uint16_t rx_held;               /* buffers charged to this stream */
+	uint16_t pins;                  /* tasks inside a receiving call */
+	uint8_t end;                    /* enum torc_stream_end */
+	bool is_connecting; /* the connect's future is `reader` meanwhile */
 	bool is_closing;
 	bool is_close_sent;
 	bool is_closed;
@@ -35,15 +40,18 @@ struct torc_stream {
 	uint8_t cap_shift; /* how often the cap has doubled */
 	bool is_cut;       /* a send was cancelled in its middle */
 	bool is_tcp;
-	int error; /* the first of either direction, or 0 */
+	bool is_packet; /* a seqpacket */
+	bool is_mixed;  /* not all of the queue may leave together */
+	int error;      /* the first of either direction, or 0 */
 	int fd;
 
 	/* Sending. */
 	struct torc_op send_op;
 	struct torc_send *tx_first;
 	struct torc_send *tx_last;
-	struct torc_vec *vec; /* of a vectored send in flight */
-	uint32_t tx_inflight; /* how many of the queue it covers */
+	struct torc_vec *vec;        /* of a vectored send in flight */
+	struct torc_vec *packet_vec; /* a seqpacket's, kept for the next */
+	uint32_t tx_inflight;        /* how many of the queue it covers */
 	struct torc_flush flush;
 
 	uint64_t sent_ns; /* when the kernel last took bytes */
@@ -60,8 +68,32 @@ struct torc_stream {
 struct torc_stream *torc__stream_new(
 	struct torc_shard *shard, int fd, bool is_tcp);
 
+/* The same for a connection of this enum torc_address_type. */
+static inline struct torc_stream *
+torc__stream_of_type(struct torc_shard *shard, int fd, int type)
+{
+	struct torc_stream *s = torc__stream_new(shard, fd, type == TORC_TCP);
+
+	if (torc_unlikely(type == TORC_UNIX_SEQPACKET) && s != NULL)
+		s->is_packet = s->is_mixed = true;
+	return s;
+}
+
+/* Each call on a stream begins with it. */
+static inline void
+torc__stream_own(const struct torc_stream *s)
+{
+	torc__shard_own(s->shard, "a stream", "adopt its descriptor");
+}
+
+/* Free it once it is closed and nobody needs it any more. */
+void torc__stream_release(struct torc_stream *stream);
+
 /* torc_abort(), also when the runtime has begun to close the stream. */
 void torc__stream_abort(struct torc_stream *stream);
+
+/* torc_recv_start() where torc__stream_own() was said already. */
+void torc__stream_recv(struct torc_stream *stream, struct torc_future *future);
 
 /* The oldest buffer that nobody took yet, now the caller's, or NULL. */
 struct torc_buf *torc__stream_take(struct torc_stream *stream);

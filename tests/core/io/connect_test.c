@@ -249,6 +249,57 @@ leave_connects_in_flight(void *unused)
 	return 0;
 }
 
+/* Every address of 127.0.0.0/8 is this machine's. */
+static int
+a_connection_comes_from_where_it_is_told(void *unused)
+{
+	struct torc_address here = address_of("127.3.2.1:0"), to, peer;
+	struct torc_address elsewhere = address_of("192.0.2.1:0");
+	struct torc_address other = address_of("[::1]:0");
+	struct torc_stream *stream;
+	unsigned before = fds_count();
+	int listener = raw_listen(&to, 10);
+
+	(void)unused;
+	must_be(torc_connect_from(&stream, &to, &here), 0);
+	must_be(torc_stream_local(stream, &peer), 0);
+	must_be(peer.in.sin_addr.s_addr, here.in.sin_addr.s_addr);
+	must(peer.in.sin_port != 0);
+	torc_close(stream);
+
+	must_be(torc_connect_from(&stream, &to, &elsewhere), -EADDRNOTAVAIL);
+	must_be(torc_connect_from(&stream, &to, &other), -EAFNOSUPPORT);
+	must_be(torc_connect_from(&stream, &to, &to), -EADDRINUSE);
+	close(listener);
+	wait_until(fds_count() == before);
+	return 0;
+}
+
+static int
+a_unix_client_may_have_a_name(void *unused)
+{
+	struct torc_address to = address_of(abstract_text()), from, peer;
+	char text[TORC_ADDRESS_TEXT_MAX], name[TORC_ADDRESS_TEXT_MAX];
+	struct torc_listener *listener;
+	struct torc_stream *ours, *theirs;
+
+	(void)unused;
+	snprintf(text, sizeof(text), "@torc-client-%d", getpid());
+	from = address_of(text);
+	must_be(torc_listen(&listener, &to, NULL), 0);
+	must_be(torc_connect_from(&ours, &to, &from), 0);
+	must_be(torc_accept(listener, &theirs), 0);
+
+	must_be(torc_stream_peer(theirs, &peer), 0);
+	must(torc_address_format(&peer, name, sizeof(name)) > 0);
+	must_be(strcmp(name, text), 0);
+
+	torc_close(ours);
+	torc_close(theirs);
+	torc_listener_close(listener);
+	return 0;
+}
+
 static void
 connects_left_in_flight_end_with_the_runtime(void **unused)
 {
@@ -278,6 +329,8 @@ main(void)
 		WITH_TORC(a_success_that_beats_its_cancel_is_not_lost),
 		WITH_TORC(without_descriptors_a_connect_fails_at_once),
 		WITH_TORC(two_hundred_at_once_all_connect),
+		WITH_TORC(a_connection_comes_from_where_it_is_told),
+		WITH_TORC(a_unix_client_may_have_a_name),
 		cmocka_unit_test(connects_left_in_flight_end_with_the_runtime),
 	};
 

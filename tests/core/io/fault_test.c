@@ -230,6 +230,114 @@ sends_leave_without_memory_for_a_vector(void *unused)
 	return 0;
 }
 
+/* From many pieces, and one by one when there is no memory for a vector. */
+static int
+pieces_scenario(void)
+{
+	struct iovec pieces[50];
+	uint32_t after = left;
+	struct pair pair;
+
+	left = NONE;
+	pair_open(&pair, TCP);
+	torc__vecs_free(torc__shard);
+	left = after;
+	for (size_t i = 0; i < 50; i++)
+		pieces[i] =
+			(struct iovec){ (void *)(uintptr_t)bytes_at(i * 100),
+				100 };
+	must_be(torc_send_vec(pair.stream, pieces, 50), 5000);
+	left = NONE;
+	raw_expect(pair.peer, 0, 5000);
+	pair_close(&pair);
+	return 0;
+}
+
+static int
+send_message_of_pieces(struct torc_stream *stream)
+{
+	struct iovec pieces[] = { { "ab", 2 }, { "c", 1 } };
+	ssize_t ret = torc_send_vec(stream, pieces, 2);
+
+	must(ret == 3 || ret == -ENOMEM);
+	return ret < 0 ? (int)ret : 0;
+}
+
+static int
+pairs_scenario(void)
+{
+	struct torc_stream *a, *b;
+	const void *data;
+	int ret = torc_stream_pair(&a, &b);
+
+	if (ret < 0)
+		return ret;
+	torc_close(a);
+	torc_close(b);
+	torc__vecs_free(torc__shard);
+	ret = torc_packet_pair(&a, &b);
+	if (ret < 0)
+		return ret;
+	ret = send_message_of_pieces(a);
+	/* The one that found no memory ended alone. */
+	must_be(send_message_of_pieces(a), 0);
+	must_be(torc_recv(b, &data), 3);
+	torc_close(a);
+	torc_close(b);
+	return ret;
+}
+
+static int
+pieces_leave_without_memory_for_a_vector(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(pieces_scenario) >= 1);
+	must(fail_each_in_turn(pairs_scenario) >= 5);
+	return 0;
+}
+
+/* With memory for one chunk it takes longer, that is all. */
+static int
+send_file_scenario(void)
+{
+	uint64_t bytes = 3 * TORC_SEND_FILE_CHUNK_BYTES;
+	struct torc_send_file send;
+	uint32_t after = left;
+	struct torc_file *file;
+	struct pair pair;
+	int ret;
+
+	left = NONE;
+	pair_open(&pair, TCP);
+	must_be(torc_file_open(&file, "/proc/self/exe", O_RDONLY, 0), 0);
+	left = after;
+	torc_send_file_start(pair.stream, &send, file, 0, bytes);
+	for (size_t got = 0; got < bytes;) {
+		static uint8_t buf[POOL_PIECE];
+		ssize_t part =
+			torc_future_is_ready(&send.done) && send.done.value < 0
+				? -1
+				: raw_recv(pair.peer, buf, POOL_PIECE);
+
+		if (part <= 0)
+			break;
+		got += (size_t)part;
+	}
+	ret = (int)torc_await(&send.done);
+	must(ret == -ENOMEM || ret == (int)bytes);
+	torc_file_close(file);
+	pair_close(&pair);
+	return ret < 0 ? ret : 0;
+}
+
+static int
+a_file_is_sent_with_one_chunk_or_refused(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(send_file_scenario) >= 2);
+	return 0;
+}
+
 static int
 sockets_scenario(void)
 {
@@ -265,14 +373,85 @@ opening_anything_says_enomem(void *unused)
 	return 0;
 }
 
+static int
+copy_scenario(void)
+{
+	static uint8_t from[BYTES];
+	struct torc_bytes in, out;
+	int64_t copied;
+
+	torc_bytes_init_data(&in, from, sizeof(from));
+	torc_bytes_init(&out, 0);
+	copied = torc_copy(torc_bytes_source(&in), torc_bytes_sink(&out));
+	must(copied < 0 || out.bytes == sizeof(from));
+	torc_bytes_fini(&out);
+	return copied < 0 ? (int)copied : 0;
+}
+
+static int
+a_copy_into_memory_says_enomem(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(copy_scenario) >= 4);
+	return 0;
+}
+
+static int
+use_dir(const char *path)
+{
+	struct torc_dir_entry entry;
+	struct torc_dir *dir;
+	int ret = torc_dir_open(&dir, path);
+
+	if (ret < 0)
+		return ret;
+	do
+		ret = torc_dir_next(dir, &entry);
+	while (ret > 0);
+	torc_dir_close(dir);
+	return ret;
+}
+
+static int
+files_scenario(void)
+{
+	struct torc_file *file;
+	void *block = torc_io_alloc(4096);
+	int ret;
+
+	if (block == NULL)
+		return -ENOMEM;
+	ret = torc_file_open(&file, "/proc/self/status", O_RDONLY, 0);
+	if (ret == 0) {
+		ret = torc_file_pread(file, block, 4096, 0) > 0 ? 0 : -EIO;
+		torc_file_close(file);
+	}
+	torc_io_free(block);
+	return ret < 0 ? ret : use_dir("/proc/self");
+}
+
+static int
+files_say_enomem(void *unused)
+{
+	(void)unused;
+	must(fail_each_in_turn(files_scenario) >= 2);
+	return 0;
+}
+
 int
-main(void)
+main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
 		WITH_TORC(a_relay_or_one_connection_is_shed),
 		WITH_TORC(sends_leave_without_memory_for_a_vector),
+		WITH_TORC(pieces_leave_without_memory_for_a_vector),
+		WITH_TORC(a_file_is_sent_with_one_chunk_or_refused),
 		WITH_TORC(opening_anything_says_enomem),
+		WITH_TORC(a_copy_into_memory_says_enomem),
+		WITH_TORC(files_say_enomem),
 	};
 
+	(void)argc;
+	forget_stacks(argv);
 	return cmocka_run_group_tests_name("core/io/fault", tests, NULL, NULL);
 }

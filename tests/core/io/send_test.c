@@ -50,6 +50,18 @@ note_sqes(struct torc_future *done)
 	*(uint64_t *)torc_future_waiter(done) = sqes_submitted();
 }
 
+/* Until nothing leaves any more: the sockets of both ends are full. */
+static void
+wait_until_stuck(void)
+{
+	uint64_t before;
+
+	do {
+		before = sqes_submitted();
+		torc_sleep(20 * TORC_MS);
+	} while (sqes_submitted() != before);
+}
+
 /* A large send may take several; those behind it never add one each. */
 static int
 sends_behind_one_in_flight_wait_and_then_leave_as_one(void *unused)
@@ -64,7 +76,7 @@ sends_behind_one_in_flight_wait_and_then_leave_as_one(void *unused)
 	pair_open(&pair, TCP);
 	torc_send_start(pair.stream, &first);
 	torc_future_then(&first.done, note_sqes, &at_first_done);
-	torc_sleep(10 * TORC_MS);
+	wait_until_stuck();
 	must(!torc_future_is_ready(&first.done));
 	before = sqes_submitted();
 	for (size_t i = 0; i < 10; i++) {

@@ -1,0 +1,10 @@
+/* SPDX-License-Identifier: MIT */
+#ifndef TORC_CORE_IO_LISTENER_PRIV_H
+#define TORC_CORE_IO_LISTENER_PRIV_H
+
+#include <torc/core/io/listener.h>
+
+/* Its socket, or -ESHUTDOWN once it has stopped. */
+int torc__listener_fd(const struct torc_listener *listener);
+
+#endif /* TORC_CORE_IO_LISTENER_PRIV_H */
