@@ -51,6 +51,7 @@
 #include <torc/core/io/writer.h>
 #include <torc/core/local.h>
 #include <torc/core/message.h>
+#include <torc/core/metrics.h>
 #include <torc/core/place.h>
 #include <torc/core/remote.h>
 #include <torc/core/runtime.h>
