@@ -256,7 +256,7 @@ chosen = $(if $(T),$(foreach t,$(1),$(if $(findstring $(T),$(t)),$(t))),$(1))
 
 tests: $(B)/.deps-test all baselines $(TESTS) $(TOOLS) # build what check runs
 
-check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some
+check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some, X="perf/ sim/" leaves some out
 	$(Q)B=$(B) SAN=$(SAN) tests/run.sh $(call chosen,$(TESTS) $(TEST_SH))
 
 check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder of its own
@@ -305,6 +305,7 @@ install: lib $(proxy) $(doctor) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCL
 	$(Q)$(INSTALL) -D -m644 proxy/torc-proxy.1 $(DESTDIR)$(MANDIR)/man1/torc-proxy.1
 	$(Q)$(INSTALL) -D -m755 $(doctor) $(DESTDIR)$(BINDIR)/torc-doctor
 	$(Q)$(INSTALL) -D -m644 doctor/torc-doctor.1 $(DESTDIR)$(MANDIR)/man1/torc-doctor.1
+	$(Q)$(INSTALL) -D -m644 core/torc.7 $(DESTDIR)$(MANDIR)/man7/torc.7
 	$(Q)$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
 		-e 's|@libdir@|$(LIBDIR)|' -e 's|@version@|$(VERSION)|' \
@@ -316,6 +317,7 @@ uninstall: ## take away what install put there
 		$(DESTDIR)$(LIBDIR)/lib$(NAME).a $(DESTDIR)$(LIBDIR)/lib$(NAME).so* \
 		$(DESTDIR)$(BINDIR)/torc-proxy $(DESTDIR)$(MANDIR)/man1/torc-proxy.1 \
 		$(DESTDIR)$(BINDIR)/torc-doctor $(DESTDIR)$(MANDIR)/man1/torc-doctor.1 \
+		$(DESTDIR)$(MANDIR)/man7/torc.7 \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
 
 # ---- keeping it tidy ----

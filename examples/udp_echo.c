@@ -15,14 +15,14 @@ answer_all(void *address)
 	ssize_t bytes = torc_udp_bind(&udp, address);
 
 	while (bytes >= 0) {
-		char name[TORC_ADDRESS_TEXT_MAX];
+		char name[TORC_ADDRESS_TEXT_MAX] = "somebody";
 		struct torc_address from;
 
 		bytes = torc_udp_recv(udp, &data, &from);
 		if (bytes < 0)
 			break;
-		if (torc_address_format(&from, name, sizeof(name)) > 0)
-			printf("%zd bytes from %s\n", bytes, name);
+		(void)!torc_address_format(&from, name, sizeof(name));
+		printf("%zd bytes from %s\n", bytes, name);
 		fflush(stdout);
 		if (torc_udp_send(udp, data, (size_t)bytes, &from) < 0)
 			fprintf(stderr, "udp_echo: no answer to %s\n", name);
