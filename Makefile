@@ -139,6 +139,9 @@ $(BASELINES): $(B)/%: $(B)/%.o $(BASE_OBJS)
 $(SERVERS): $(B)/%: $(B)/%.o $(B)/perf/servers/server.o $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
 
+# The command line and the checks of its twins by hand.
+$(B)/perf/servers/file: $(BASE_OBJS)
+
 $(load): $(LOAD_OBJS)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
 

@@ -47,7 +47,7 @@ def goal_rows(folder):
         place = (goal.scenario, goal.conns, goal.size, goal.ours, goal.peer)
         metric = _metric(goal.scenario, goal.metric)
         found = _ratio(measured[place], metric.key) if place in measured else None
-        shown = scenarios.ALL[goal.scenario].not_yet or "not measured"
+        shown = "not measured"
         verdict = "-"
         if found:
             shown = f"{found['median']:.3f} [{found['low']:.3f}, {found['high']:.3f}]"

@@ -21,6 +21,7 @@ SYSTEMS = {
         "sink": "{B}/perf/servers/sink",
         "fanout": "{B}/perf/servers/fanout",
         "proxy": "{B}/torc-proxy --shards 1",
+        "file": "{B}/perf/servers/file",
         "micro": "{B}/perf/bench",
     },
     "torc-busy": {"proxy": "{B}/torc-proxy --shards 1 --busy-poll"},
@@ -30,6 +31,7 @@ SYSTEMS = {
         "sink": "env TORC_ENGINE=epoll {B}/perf/servers/sink",
         "fanout": "env TORC_ENGINE=epoll {B}/perf/servers/fanout",
         "proxy": "env TORC_ENGINE=epoll {B}/torc-proxy --shards 1",
+        "file": "env TORC_ENGINE=epoll {B}/perf/servers/file",
     },
     "epoll": {
         "echo": "{B}/perf/baseline/epoll_echo",

@@ -44,7 +44,19 @@ READS = (
     Metric("p50", "p50_us", "us", 1),
     Metric("p99", "p99_us", "us", 1),
 )
-OPERATIONS = ("spawn_join", "switch", "timer", "channel", "cross", "cross_rtt", "blocking")
+OPERATIONS = (
+    "spawn_join",
+    "switch",
+    "timer",
+    "mutex",
+    "semaphore",
+    "notify",
+    "many",
+    "channel",
+    "cross",
+    "cross_rtt",
+    "blocking",
+)
 MICRO = tuple(Metric(name, name, "ns", 1) for name in OPERATIONS)
 
 
@@ -61,11 +73,6 @@ class Scenario:
     backend: str = ""  # the role behind a proxy
     conns: int = 64
     size: int = 64
-    not_yet: str = ""  # what torc lacks for it
-
-
-def _not_yet(what):
-    return f"torc: not yet ({what})"
 
 
 ALL = {
@@ -147,7 +154,6 @@ ALL = {
             run=measure.file_buffered,
             conns=32,
             size=4096,
-            not_yet=_not_yet("files"),
         ),
         Scenario(
             "file-direct",
@@ -157,11 +163,10 @@ ALL = {
             run=measure.file_direct,
             conns=32,
             size=4096,
-            not_yet=_not_yet("files"),
         ),
         Scenario(
             "micro",
-            "a task, a switch, a timer, a message: ns each",
+            "a task, a switch, a timer, a lock, a message: ns each",
             "micro",
             metrics=MICRO,
             run=measure.micro,
@@ -169,12 +174,4 @@ ALL = {
             size=0,
         ),
     )
-}
-
-# What of `micro` torc cannot do, so that it is said and not left out.
-MICRO_NOT_YET = {
-    "channel": _not_yet("channels"),
-    "cross": _not_yet("messages between shards"),
-    "cross_rtt": _not_yet("messages between shards"),
-    "blocking": _not_yet("a pool for blocking calls"),
 }

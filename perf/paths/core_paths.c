@@ -2,7 +2,9 @@
 /* The paths of core: tasks, futures, timers, messages. */
 #include <torc/base/clock.h>
 #include <torc/core/group.h>
+#include <torc/core/local.h>
 #include <torc/core/sleep.h>
+#include <torc/core/ticker.h>
 
 #include "core/resume_priv.h"
 #include "core/vec_priv.h"
@@ -94,6 +96,42 @@ group_of_16(uint32_t n)
 }
 PATH_TASK(group_of_16)
 
+/* One task of a group that keeps results, and its result. */
+static void
+group_next(uint32_t n)
+{
+	struct torc_group_result result;
+	struct torc_group group;
+
+	torc_group_init(&group);
+	group.collect = true;
+	path_begin();
+	for (; n > 0; n--) {
+		must(torc_group_spawn(&group, do_nothing, NULL));
+		must(torc_group_next(&group, &result));
+	}
+	path_end();
+	must(torc_group_join(&group));
+}
+PATH_TASK(group_next)
+
+/* A scope, one look at its value, and its end. */
+static void
+task_local(uint32_t n)
+{
+	static const struct torc_task_local key = { "path" };
+	struct torc_task_local_scope scope;
+
+	path_begin();
+	for (; n > 0; n--) {
+		torc_task_local_begin(&scope, &key, &n);
+		path_keep(torc_task_local_get(&key));
+		torc_task_local_end(&scope);
+	}
+	path_end();
+}
+PATH_TASK(task_local)
+
 /* A value that is there already. */
 static void
 await_ready(uint32_t n)
@@ -170,6 +208,23 @@ select_of_2(uint32_t n)
 }
 PATH_TASK(select_of_2)
 
+/* The first of two that is there already; the other stays. */
+static void
+select_keep_ready(uint32_t n)
+{
+	struct torc_future ready, never;
+	struct torc_future *both[] = { &never, &ready };
+
+	torc_future_init(&never, NULL, NULL);
+	torc_future_init(&ready, NULL, NULL);
+	torc_future_complete(&ready, 0);
+	path_begin();
+	for (; n > 0; n--)
+		must(torc_select_keep(both, 2));
+	path_end();
+}
+PATH_TASK(select_keep_ready)
+
 static void
 deadline_scope(uint32_t n)
 {
@@ -244,6 +299,20 @@ sleep_ms(uint32_t n)
 	path_end();
 }
 PATH_TASK(sleep_ms)
+
+/* A tick that is due: no timer, no wait. */
+static void
+late_tick(uint32_t n)
+{
+	struct torc_ticker ticker;
+
+	torc_ticker_init_at(&ticker, 0, 1, TORC_TICKER_BURST);
+	path_begin();
+	for (; n > 0; n--)
+		must(torc_ticker_next(&ticker));
+	path_end();
+}
+PATH_TASK(late_tick)
 
 struct letter {
 	struct torc_msg msg;

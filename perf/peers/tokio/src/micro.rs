@@ -15,6 +15,10 @@
 //! | channel | a message through a bounded channel from task to task |
 //! | cross | a message to another thread's runtime, in batches of 1000 |
 //! | cross_rtt | a message there and its answer |
+//! | mutex | an uncontended `Mutex` locked and unlocked |
+//! | semaphore | a permit of a `Semaphore` taken and given back |
+//! | notify | a `notify_one` and the `notified` that finds it |
+//! | many | one of a million tasks, all spawned and then all joined |
 //! | blocking | a `spawn_blocking` of nothing and the await of its handle |
 
 use crate::{fail, runtime, sys};
@@ -24,7 +28,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::thread;
 use std::time::Duration;
-use tokio::sync::{mpsc, Notify};
+use tokio::sync::{mpsc, Mutex, Notify, Semaphore};
 use tokio::task::{spawn_blocking, unconstrained, yield_now};
 use tokio::time::{sleep, Sleep};
 
@@ -181,6 +185,43 @@ async fn cross_in_batches(count: u64, batch: u64) -> u64 {
     sys::wall_ns() - start
 }
 
+async fn mutex(count: u64) -> u64 {
+    let mutex = Mutex::new(0u64);
+    let start = sys::thread_cpu_ns();
+    for _ in 0..count {
+        *mutex.lock().await += 1;
+    }
+    sys::thread_cpu_ns() - start
+}
+
+async fn semaphore(count: u64) -> u64 {
+    let semaphore = Semaphore::new(1);
+    let start = sys::thread_cpu_ns();
+    for _ in 0..count {
+        drop(done(semaphore.acquire().await));
+    }
+    sys::thread_cpu_ns() - start
+}
+
+async fn notify(count: u64) -> u64 {
+    let notify = Notify::new();
+    let start = sys::thread_cpu_ns();
+    for _ in 0..count {
+        notify.notify_one();
+        notify.notified().await;
+    }
+    sys::thread_cpu_ns() - start
+}
+
+async fn many(count: u64) -> u64 {
+    let start = sys::thread_cpu_ns();
+    let tasks: Vec<_> = (0..count).map(|_| tokio::spawn(async {})).collect();
+    for task in tasks {
+        done(task.await);
+    }
+    sys::thread_cpu_ns() - start
+}
+
 async fn blocking(count: u64) -> u64 {
     let start = sys::wall_ns();
     for _ in 0..count {
@@ -196,6 +237,11 @@ pub fn run() {
     // The budget of a task that never waits is not what is asked for.
     measure("timer", 200_000, |count| unconstrained(timer(count)));
     measure("channel", 500_000, channel);
+    // What is free at once spends budget too, and yields when it is spent.
+    measure("mutex", 200_000, mutex);
+    measure("semaphore", 200_000, semaphore);
+    measure("notify", 200_000, notify);
+    measure("many", 1_000_000, many);
     measure("cross", 200_000, |count| cross_in_batches(count, BATCH));
     measure("cross_rtt", 5_000, |count| cross_in_batches(count, 1));
     measure("blocking", 5_000, blocking);
