@@ -32,6 +32,20 @@ static const struct torc_buffers_options stream_buffers = {
 _Static_assert(112 * (TORC_STREAM_BUF_BYTES + 4096) + 8192 <= REGION_BYTES,
 	"the region holds the first slab");
 
+/* Once, however many shards. */
+static void
+say_small(void)
+{
+	static atomic_flag is_said = ATOMIC_FLAG_INIT;
+
+	if (!atomic_flag_test_and_set(&is_said))
+		torc_log(TORC_LOG_WARN,
+			"the locked-memory limit is too small for full rings: "
+			"going on with %u completions each; set ulimit -l (or "
+			"LimitMEMLOCK=) to %u KiB per shard",
+			TORC__CQ_ENTRIES_MIN, TORC__MEMLOCK_KIB);
+}
+
 /* The ring and what is registered with it, on one engine. */
 static int
 open_ring(struct torc_shard *shard, const struct torc_engine *engine,
@@ -54,6 +68,8 @@ open_ring(struct torc_shard *shard, const struct torc_engine *engine,
 	}
 	if (ret < 0)
 		torc__region_unmap(&shard->region);
+	else if (shard->ring.is_small)
+		say_small();
 	return ret;
 }
 
@@ -133,6 +149,15 @@ release_handles(struct torc_shard *shard)
 	}
 }
 
+/* Else it is locked until the kernel has taken the ring apart. */
+static void
+unregister_io(struct torc_shard *shard)
+{
+	if (shard->io.is_fixed)
+		(void)shard->ring.engine->reg(
+			&shard->ring, IORING_UNREGISTER_BUFFERS, NULL, 0);
+}
+
 static void
 close_memory(struct torc_shard *shard)
 {
@@ -142,6 +167,7 @@ close_memory(struct torc_shard *shard)
 		torc__buffers_close(&shard->streams);
 		if (shard->has_datagrams)
 			torc__buffers_close(&shard->datagrams);
+		unregister_io(shard);
 	}
 	torc__vecs_free(shard);
 	torc__ring_close(&shard->ring);

@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <time.h>
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
@@ -95,24 +96,75 @@ setup(struct torc_ring *ring, uint32_t flags, uint32_t sq_entries,
 	return io_uring_queue_init_params(sq_entries, &ring->uring, &params);
 }
 
+/*
+ * Whether the limit has room for a ring of `kib` beside all others of its
+ * runtime, which may be full ones where it allows one.
+ */
+static bool
+has_room(const struct torc_ring_options *options, uint64_t kib)
+{
+	uint64_t others = options->count > 0 ? options->count - 1 : 0;
+	struct rlimit limit;
+	uint64_t limit_kib;
+
+	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
+		return false;
+	limit_kib = limit.rlim_cur / 1024;
+	kib += others * (limit_kib >= TORC__MEMLOCK_KIB
+					? TORC__MEMLOCK_KIB
+					: TORC__MEMLOCK_KIB_MIN);
+	return limit_kib >= kib;
+}
+
+/*
+ * The kernel takes a ring apart some time after its owner is gone, and until
+ * then it counts: who restarts within a limit waits for its predecessor, at
+ * most a second. True: try again.
+ */
+static bool
+wait_for_memory(long *ms)
+{
+	struct timespec pause = { *ms / 1000, *ms % 1000 * 1000000 };
+
+	if (*ms > 512)
+		return false;
+	nanosleep(&pause, NULL);
+	*ms *= 2;
+	return true;
+}
+
+static int
+setup_when_free(struct torc_ring *ring, uint32_t flags, uint32_t sq_entries,
+	uint32_t cq_entries)
+{
+	long ms = 1;
+	int ret = -ENOMEM;
+
+	while (ret == -ENOMEM && wait_for_memory(&ms))
+		ret = setup(ring, flags, sq_entries, cq_entries);
+	return ret;
+}
+
 /* Rings count against RLIMIT_MEMLOCK, unless with CAP_IPC_LOCK. */
 static int
 setup_within_memlock(struct torc_ring *ring, uint32_t flags,
 	const struct torc_ring_options *options)
 {
-	static atomic_flag is_said = ATOMIC_FLAG_INIT;
 	int ret = setup(ring, flags, options->sq_entries, options->cq_entries);
 
+	ring->may_wait = has_room(options, TORC__MEMLOCK_KIB);
+	if (ret == -ENOMEM && ring->may_wait)
+		ret = setup_when_free(
+			ring, flags, options->sq_entries, options->cq_entries);
 	if (ret != -ENOMEM)
 		return ret;
 	/* At once to the least, so that the next shard finds some room. */
+	ring->may_wait = has_room(options, TORC__MEMLOCK_KIB_MIN);
 	ret = setup(ring, flags, TORC__SQ_ENTRIES_MIN, TORC__CQ_ENTRIES_MIN);
-	if (ret == 0 && !atomic_flag_test_and_set(&is_said))
-		torc_log(TORC_LOG_WARN,
-			"the locked-memory limit is too small for full rings: "
-			"going on with %u completions each; set ulimit -l (or "
-			"LimitMEMLOCK=) to %u KiB per shard",
-			TORC__CQ_ENTRIES_MIN, TORC__MEMLOCK_KIB);
+	if (ret == -ENOMEM && ring->may_wait)
+		ret = setup_when_free(ring, flags, TORC__SQ_ENTRIES_MIN,
+			TORC__CQ_ENTRIES_MIN);
+	ring->is_small = ret == 0;
 	return ret;
 }
 
@@ -199,12 +251,24 @@ kernel_enter(struct torc_ring *ring, uint32_t to_submit, uint32_t min_complete,
 		min_complete, IORING_ENTER_GETEVENTS | ring->enter_flags, NULL);
 }
 
+/* From now on a wait would hold up tasks. */
+static void
+kernel_begin(struct torc_ring *ring)
+{
+	ring->may_wait = false;
+}
+
 static int
 kernel_reg(struct torc_ring *ring, uint32_t opcode, const void *arg,
 	uint32_t arg_count)
 {
-	return io_uring_register(
-		(unsigned)ring->uring.ring_fd, opcode, arg, arg_count);
+	unsigned fd = (unsigned)ring->uring.ring_fd;
+	int ret = io_uring_register(fd, opcode, arg, arg_count);
+	long ms = 1;
+
+	while (ret == -ENOMEM && ring->may_wait && wait_for_memory(&ms))
+		ret = io_uring_register(fd, opcode, arg, arg_count);
+	return ret;
 }
 
 static uint64_t
@@ -218,6 +282,7 @@ const struct torc_engine torc__engine_kernel = {
 	.name = "kernel",
 	.open = kernel_open,
 	.close = kernel_close,
+	.begin = kernel_begin,
 	.enter = kernel_enter,
 	.reg = kernel_reg,
 	.now_ns = kernel_now_ns,

@@ -49,9 +49,10 @@ struct torc_ring_options {
  * multishots, so it costs re-arms. 4096 take 64 KiB of locked memory.
  */
 #define TORC__CQ_ENTRIES 4096
-/* What is tried when locked memory is short: 12 KiB, and a page of buffers. */
+/* What is tried when locked memory is short: 16 KiB, and a page of buffers. */
 #define TORC__SQ_ENTRIES_MIN 64
 #define TORC__CQ_ENTRIES_MIN 512
+#define TORC__MEMLOCK_KIB_MIN 20
 /* A full ring: 16 + 64 KiB, its heads, two pages of provided buffers. */
 #define TORC__MEMLOCK_KIB 96
 
@@ -74,6 +75,8 @@ struct torc_cqe {
 
 struct torc_ring {
 	bool has_worked; /* since the last enter: not a loop that only looks */
+	bool is_small;   /* of the least entries: locked memory is short */
+	bool may_wait; /* for locked memory: it is being opened, and has room */
 	struct io_uring uring;
 	const struct torc_engine *engine;
 	uint32_t inflight_count; /* ops whose terminal CQE is still due */
