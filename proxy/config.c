@@ -17,8 +17,8 @@
 
 /* stdio, the signals, and what name look-ups and logs may need. */
 #define DESCRIPTORS_PER_PROCESS 10
-/* Its ring, its doorbell, its listener and one to spare. */
-#define DESCRIPTORS_PER_SHARD 4
+/* Its ring, the two of its doorbell, its listener and one to spare. */
+#define DESCRIPTORS_PER_SHARD 5
 #define DESCRIPTORS_PER_CONNECTION 2
 
 static const char help[] =

@@ -26,13 +26,16 @@ on_rung(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 int
 torc__doorbell_open(struct torc_doorbell *bell, struct torc_ring *ring)
 {
-	int fd = ring->engine->event_open(ring);
+	const struct torc_engine *engine = ring->engine;
+	int fd = engine->event_open(ring);
 
 	if (fd < 0)
 		return fd;
 	*bell = (struct torc_doorbell){
-		.ring = ring, .engine = ring->engine, .fd = fd
+		.ring = ring, .engine = engine, .fd = fd, .message_fd = -1
 	};
+	if (engine->message_open != NULL)
+		bell->message_fd = engine->message_open(ring);
 	torc__op_init(&bell->op, on_rung);
 	arm(bell);
 	return 0;
@@ -50,10 +53,14 @@ torc__doorbell_close(struct torc_doorbell *bell)
 {
 	torc_assert(torc__op_is_idle(&bell->op));
 	bell->engine->close_fd(bell->ring, bell->fd);
+	if (bell->message_fd >= 0)
+		bell->engine->close_fd(bell->ring, bell->message_fd);
 }
 
 void
 torc__doorbell_ring_remote(struct torc_doorbell *bell)
 {
-	bell->engine->event_ring_remote(bell->ring, bell->fd);
+	if (bell->message_fd < 0 ||
+		bell->engine->message_remote(bell->message_fd) < 0)
+		bell->engine->event_ring_remote(bell->ring, bell->fd);
 }

@@ -5,9 +5,10 @@
 /*
  * doorbell - wakes a ring that waits in the kernel, from any thread
  *
- * An engine's event (an eventfd) with a read always pending on the ring. Who
- * rings it decides whether it is needed (core/inbox): one write(2) per ring is
- * not free.
+ * A message to the ring, which any thread may send (Linux 6.13). Where that is
+ * missing or fails, an engine's event (an eventfd) with a read always pending
+ * on the ring. Either is a system call: who rings decides whether it is needed
+ * (core/inbox).
  *
  * Lifetime  open to close on the ring's thread. No ring after close: the
  *           runtime joins all senders first.
@@ -24,6 +25,7 @@ struct torc_doorbell {
 	const struct torc_engine *engine; /* outlives the ring */
 	uint64_t count;                   /* the kernel writes it */
 	int fd;
+	int message_fd; /* below 0: there is none */
 	bool is_closing;
 };
 

@@ -93,6 +93,14 @@ struct torc_engine {
 	 */
 	int (*event_open)(struct torc_ring *);
 	void (*event_ring_remote)(struct torc_ring *ring, int fd);
+	/*
+	 * A shorter way to end the ring's wait, or NULL. message_open: a
+	 * descriptor to be closed by close_fd, or -errno: it is missing here.
+	 * message_remote, from any thread: the ring gets a CQE that is no
+	 * op's (TORC__OP_TAG_WAKE); 0, or -errno: it does not.
+	 */
+	int (*message_open)(struct torc_ring *);
+	int (*message_remote)(int fd);
 	/* One whose reads give a struct signalfd_siginfo per signal. */
 	int (*signals_open)(struct torc_ring *, const sigset_t *);
 

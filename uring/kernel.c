@@ -5,6 +5,7 @@
  * What the kernel has is found by trying it, never by its version.
  */
 #include <errno.h>
+#include <fcntl.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -14,6 +15,7 @@
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
 
+#include "uring/op_priv.h"
 #include "uring/ring_priv.h"
 #include "uring/sys_priv.h"
 
@@ -21,6 +23,9 @@
 #ifndef IORING_SETUP_NO_SQARRAY
 #define IORING_SETUP_NO_SQARRAY (1U << 16)
 #endif
+
+/* 6.13; an enumerator of newer headers. */
+#define REGISTER_SEND_MSG_RING 31
 
 #define SETUP_BASE (IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP)
 
@@ -278,6 +283,34 @@ kernel_now_ns(struct torc_ring *ring)
 	return torc_clock_ns();
 }
 
+/* Older kernels than 6.13 know messages from ring to ring only. */
+static int
+kernel_message_remote(int fd)
+{
+	struct io_uring_sqe sqe = { 0 };
+
+	io_uring_prep_msg_ring(&sqe, fd, 0, TORC__OP_TAG_WAKE, 0);
+	return io_uring_register((unsigned)-1, REGISTER_SEND_MSG_RING, &sqe, 1);
+}
+
+/*
+ * A descriptor of its own: who rings late, after the ring was closed, must
+ * not find another file behind the number.
+ */
+static int
+kernel_message_open(struct torc_ring *ring)
+{
+	const void *nowhere = (const void *)1;
+	int fd;
+
+	/* Only who knows the call reads what it is about. */
+	if (io_uring_register((unsigned)-1, REGISTER_SEND_MSG_RING, nowhere,
+		    1) != -EFAULT)
+		return -EOPNOTSUPP;
+	fd = fcntl(ring->uring.ring_fd, F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 const struct torc_engine torc__engine_kernel = {
 	.name = "kernel",
 	.open = kernel_open,
@@ -287,5 +320,7 @@ const struct torc_engine torc__engine_kernel = {
 	.reg = kernel_reg,
 	.now_ns = kernel_now_ns,
 	.explain = kernel_explain,
+	.message_open = kernel_message_open,
+	.message_remote = kernel_message_remote,
 	TORC__SYS_CALLS,
 };

@@ -29,7 +29,7 @@ drop_cqe(struct torc_ring *ring, uint64_t user_data)
 	 * A cancel answers -ENOENT or -EALREADY when its target finished or
 	 * is finishing; the target's own CQE tells the same story.
 	 */
-	if ((user_data & TORC__OP_TAG_MASK) != TORC__OP_TAG_CANCEL)
+	if ((user_data & TORC__OP_TAG_MASK) == 0)
 		ring->stats.cqes_stale++;
 }
 

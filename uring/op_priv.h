@@ -16,6 +16,7 @@
 #define TORC__OP_ADDRESS_MASK ((UINT64_C(1) << 48) - 16)
 #define TORC__OP_TAG_MASK UINT64_C(15)
 #define TORC__OP_TAG_CANCEL UINT64_C(1) /* the CQE of a cancel itself */
+#define TORC__OP_TAG_WAKE UINT64_C(2)   /* a message: its coming is all */
 
 _Static_assert(sizeof(struct torc_op) == 16, "four ops share a cache line");
 
@@ -68,8 +69,8 @@ torc__op_submit(
 void torc__op_cancel(struct torc_ring *ring, struct torc_op *op);
 
 /*
- * Give one CQE to the op it belongs to. CQEs of cancels, and of an earlier
- * life of the same memory, are counted and dropped.
+ * Give one CQE to the op it belongs to. CQEs of cancels and messages are
+ * dropped; those of an earlier life of the same memory are counted, too.
  */
 void torc__op_dispatch(struct torc_ring *ring, uint64_t user_data, int32_t res,
 	uint32_t cqe_flags);

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: MIT */
+#include <errno.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <torc/base/clock.h>
 
@@ -16,14 +18,11 @@ answer(struct torc_ring *ring)
 	while (torc__ring_cq_count(ring) != 0) {
 		struct torc_cqe cqe = torc__ring_pop(ring);
 
-		/* A message ring's is nobody's. */
-		if (cqe.user_data != 0)
-			torc__op_dispatch(
-				ring, cqe.user_data, cqe.res, cqe.flags);
+		torc__op_dispatch(ring, cqe.user_data, cqe.res, cqe.flags);
 	}
 }
 
-/* One side: a ring, its bell, and how to wake the other side. */
+/* One side: a ring, and its bell, by messages or by its event alone. */
 struct side {
 	struct torc_ring ring;
 	struct torc_doorbell bell;
@@ -41,11 +40,18 @@ open_side(struct side *side)
 	if (ret < 0)
 		return ret;
 	ret = torc__doorbell_open(&side->bell, &side->ring);
-	if (ret < 0)
+	if (ret == 0 && side->is_message && side->bell.message_fd < 0)
+		ret = -EOPNOTSUPP;
+	if (ret < 0) {
 		torc__ring_close(&side->ring);
-	else
-		side->is_open = true;
-	return ret;
+		return ret;
+	}
+	if (!side->is_message && side->bell.message_fd >= 0) {
+		close(side->bell.message_fd);
+		side->bell.message_fd = -1;
+	}
+	side->is_open = true;
+	return 0;
 }
 
 static void
@@ -58,68 +64,42 @@ close_side(struct side *side)
 	torc__ring_close(&side->ring);
 }
 
-/* As a shard would have to: at once, not with the turn's enter. */
-static void
-send_message(struct torc_ring *from, struct torc_ring *to)
-{
-	struct io_uring_sqe *sqe = torc__ring_sqe(from);
-
-	io_uring_prep_msg_ring(sqe, to->uring.ring_fd, 0, 0, 0);
-	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	if (torc__ring_enter(from, 0, 0) < 0)
-		torc__panic("the ring is lost");
-}
-
-static void
-wake_other(struct side *side)
-{
-	if (side->is_message)
-		send_message(&side->ring, &side->other->ring);
-	else
-		torc__doorbell_ring_remote(&side->other->bell);
-}
-
 static void
 on_one_thread(struct torc_bench *b, bool is_message)
 {
-	struct side a = { .is_message = is_message }, z = { 0 };
-	int ret = open_side(&a);
+	struct side side = { .is_message = is_message };
+	int ret = open_side(&side);
 
-	a.other = &z;
-	if (ret == 0)
-		ret = open_side(&z);
 	if (ret < 0) {
 		torc_bench_fail(b, strerror(-ret));
 		return;
 	}
 	while (torc_bench_next(b)) {
-		wake_other(&a);
-		answer(&z.ring);
+		torc__doorbell_ring_remote(&side.bell);
+		answer(&side.ring);
 	}
-	close_side(&a);
-	close_side(&z);
+	close_side(&side);
 }
 
 /*
- * Question      What does waking a shard cost the two sides, without the time
- *               in which nobody computes?
- * Unit          One ring of the doorbell, the enter that finds it, and the
- *               read that is armed anew; on one thread.
- * Change mind   Twice message_and_answer: that would then be the better bell
- *               between two shards.
+ * Question      What does waking a shard by its event cost the two sides,
+ *               without the time in which nobody computes?
+ * Unit          One write, the enter that finds it, and the read that is
+ *               armed anew; on one thread.
+ * Change mind   Below message_and_answer: the event would be the better bell.
  */
 static void
-ring_and_answer(struct torc_bench *b)
+event_and_answer(struct torc_bench *b)
 {
 	on_one_thread(b, false);
 }
-TORC_BENCH(ring_and_answer)
+TORC_BENCH(event_and_answer)
 
 /*
- * Question      The same by a message ring (IORING_OP_MSG_RING), which only a
- *               thread with a ring can send, by an enter.
- * Unit          One message, its enter, and the enter that finds it.
- * Change mind   Half of ring_and_answer.
+ * Question      The same by a message (IORING_REGISTER_SEND_MSG_RING), which
+ *               is the bell wherever the kernel has it.
+ * Unit          One message, and the enter that finds it.
+ * Change mind   Above event_and_answer.
  */
 static void
 message_and_answer(struct torc_bench *b)
@@ -140,7 +120,7 @@ answer_all(void *arg)
 		answer(&side->ring);
 		/* Asked before the wake: after it the other may say so. */
 		is_over = side->is_over;
-		wake_other(side);
+		torc__doorbell_ring_remote(&side->other->bell);
 	} while (!is_over);
 	/* Its ring must live while the other may still send to it. */
 	while (side->other->is_open)
@@ -170,14 +150,14 @@ between_threads(struct torc_bench *b, bool is_message)
 	while (torc_bench_next(b)) {
 		uint64_t began_ns = torc_clock_ns();
 
-		wake_other(&a);
+		torc__doorbell_ring_remote(&z.bell);
 		sending_ns += torc_clock_ns() - began_ns;
 		answer(&a.ring);
 	}
 	torc_bench_note(b, "sender_ns",
 		(double)sending_ns / (double)torc_bench_passes(b));
 	z.is_over = true;
-	wake_other(&a);
+	torc__doorbell_ring_remote(&z.bell);
 	answer(&a.ring);
 	a.is_open = false;
 	pthread_join(thread, NULL);
@@ -189,18 +169,18 @@ between_threads(struct torc_bench *b, bool is_message)
  *               long is its waker kept?
  * Unit          Two wakes, there and back, each side asleep in its enter; the
  *               wall time counts. sender_ns is one side's system call.
- * Change mind   More than half above wakes_by_message, in either.
+ * Change mind   Below wakes_by_message, in either.
  */
 static void
-wakes_by_bell(struct torc_bench *b)
+wakes_by_event(struct torc_bench *b)
 {
 	between_threads(b, false);
 }
-TORC_BENCH(wakes_by_bell)
+TORC_BENCH(wakes_by_event)
 
 /*
- * Question      The same by message rings.
- * Unit          As above; the sender's system call is an enter.
+ * Question      The same by messages.
+ * Unit          As above.
  * Change mind   As above.
  */
 static void
