@@ -222,10 +222,10 @@ demo: $(B)/.deps-demo all baselines ## torc-proxy beside an epoll proxy, under l
 
 $(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
 
-# A fault_test stands in front of the allocator.
+# In a fault_test allocations fail: tests/support/failing_alloc.h.
 $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
 $(B)/tests/core/io/resolve_kernel_test $(B)/tests/core/place_kernel_test: wrap := -Wl,--wrap=torc_malloc
-$(B)/tests/core/io/process_fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
+$(B)/tests/core/channel/fault_test $(B)/tests/core/io/process_fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
 # A denial_test stands in front of the kernel.
 $(B)/tests/faults/denial_test: $(B)/tests/faults/denial.o
 $(B)/tests/faults/denial_test: wrap := $(addprefix -Wl$(comma)--wrap=,io_uring_queue_init_params \

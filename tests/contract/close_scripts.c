@@ -119,44 +119,6 @@ a_reset_drops_what_the_peer_has_not_got(struct contract *c)
 }
 
 static void
-a_half_close_leaves_the_other_half(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-
-	half_close(c, pair.near);
-	start_recv(c, 1, pair.far, memory(c, 8), 8);
-	expect(c, 1, RES(0));
-	give(c, pair.far, "answer", 6);
-	take_text(c, pair.near, "answer");
-}
-
-static void
-both_halves_are_an_end_for_both(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-
-	half_close(c, pair.near);
-	half_close(c, pair.far);
-	start_recv(c, 1, pair.near, memory(c, 8), 8);
-	start_recv(c, 2, pair.far, memory(c, 8), 8);
-	expect(c, 1, RES(0));
-	expect(c, 2, RES(0));
-}
-
-static void
-a_second_half_close_does_no_harm(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-	int ret;
-
-	half_close(c, pair.near);
-	ret = c->engine->shutdown(&c->ring, pair.near, SHUT_WR);
-	require(c, ret == 0 || ret == -ENOTCONN);
-	give(c, pair.far, "fine", 4);
-	take_text(c, pair.near, "fine");
-}
-
-static void
 what_never_was_connected_is_not_shut_down(struct contract *c)
 {
 	int fd = open_socket(c, AF_INET, SOCK_STREAM);
@@ -309,9 +271,6 @@ static const struct contract_script scripts[] = {
 	SCRIPT(a_close_with_unread_bytes_resets_the_peer, "H18"),
 	SCRIPT(a_linger_of_nothing_resets_the_peer, "H17 linger"),
 	SCRIPT(a_reset_drops_what_the_peer_has_not_got, "H17 linger"),
-	SCRIPT(a_half_close_leaves_the_other_half, "H18"),
-	SCRIPT(both_halves_are_an_end_for_both, "H18"),
-	SCRIPT(a_second_half_close_does_no_harm, "H18"),
 	SCRIPT(what_never_was_connected_is_not_shut_down, "H18"),
 	SCRIPT(after_a_reset_there_is_nothing_to_shut_down, "H17"),
 	SCRIPT(a_way_to_shut_down_must_exist, "H18", .only = CONTRACT_REAL),

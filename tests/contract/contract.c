@@ -40,6 +40,7 @@ static const struct contract_family *const families[] = {
 	&contract_buffer_family,
 	&contract_send_family,
 	&contract_close_family,
+	&contract_stream_family,
 	&contract_datagram_family,
 	&contract_unix_stream_family,
 	&contract_poll_family,

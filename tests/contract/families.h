@@ -29,6 +29,7 @@ extern const struct contract_family contract_supply_family;
 extern const struct contract_family contract_buffer_family;
 extern const struct contract_family contract_send_family;
 extern const struct contract_family contract_close_family;
+extern const struct contract_family contract_stream_family;
 extern const struct contract_family contract_datagram_family;
 extern const struct contract_family contract_unix_stream_family;
 extern const struct contract_family contract_poll_family;

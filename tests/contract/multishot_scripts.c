@@ -96,24 +96,6 @@ an_end_that_was_there_before_comes(struct contract *c)
 }
 
 static void
-bytes_and_an_end_come_in_order(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-	struct group group = open_group(c, 1, 4, 64);
-	struct torc_cqe cqe;
-
-	give(c, pair.far, "bye", 3);
-	drop(c, pair.far);
-	settle(c);
-	start_recvs(c, 1, pair.near, &group);
-	cqe = expect(c, 1, RES_WITH(3, BUF_MORE), RES_WITH(3, F_BUFFER));
-	require_text(c, &group, &cqe, "bye");
-	if (!(cqe.flags & F_MORE))
-		start_recvs(c, 1, pair.near, &group);
-	expect(c, 1, RES(0));
-}
-
-static void
 a_waiting_one_is_cancelled_without_a_buffer(struct contract *c)
 {
 	struct pair pair = open_pair(c);
@@ -243,7 +225,6 @@ static const struct contract_script scripts[] = {
 	SCRIPT(a_reset_has_no_more, "H2, H17"),
 	SCRIPT(what_was_there_before_comes, "multishot recv"),
 	SCRIPT(an_end_that_was_there_before_comes, "H18"),
-	SCRIPT(bytes_and_an_end_come_in_order, "H18"),
 	SCRIPT(a_waiting_one_is_cancelled_without_a_buffer, "H3"),
 	SCRIPT(a_cancel_that_races_bytes_loses_none, "H3 late success"),
 	SCRIPT(our_own_shutdown_ends_it, "H7"),

@@ -101,6 +101,17 @@ an_end_is_readiness(struct contract *c)
 	require(c, expect(c, 1, EVENTS).res & (POLLIN | POLLHUP));
 }
 
+/* Whatever else poll 1 tells after this one, and its end. */
+static void
+end_polls(struct contract *c, struct torc_cqe cqe)
+{
+	settle(c);
+	while (cqe.flags & F_MORE && has_come(c, 1))
+		cqe = expect(c, 1, EVENTS, EVENTS_MORE);
+	if (cqe.flags & F_MORE)
+		cancel_waiting(c, 1);
+}
+
 /* What a stream that has ended waits for: no event is asked for. */
 static void
 a_reset_is_told_unasked(struct contract *c)
@@ -113,11 +124,7 @@ a_reset_is_told_unasked(struct contract *c)
 	reset(c, pair.far);
 	cqe = expect(c, 1, EVENTS, EVENTS_MORE);
 	require(c, cqe.res & POLLERR);
-	settle(c);
-	while (cqe.flags & F_MORE && has_come(c, 1))
-		cqe = expect(c, 1, EVENTS, EVENTS_MORE);
-	if (cqe.flags & F_MORE)
-		cancel_waiting(c, 1);
+	end_polls(c, cqe);
 }
 
 /* The end alone is no error; a reset that follows it is told. */
@@ -145,11 +152,7 @@ a_reset_after_an_end_is_told_unasked(struct contract *c)
 		cqe = expect(c, 1, EVENTS, EVENTS_MORE);
 	while (!(cqe.res & POLLERR) && cqe.flags & F_MORE);
 	require(c, cqe.res & POLLERR);
-	settle(c);
-	while (cqe.flags & F_MORE && has_come(c, 1))
-		cqe = expect(c, 1, EVENTS, EVENTS_MORE);
-	if (cqe.flags & F_MORE)
-		cancel_waiting(c, 1);
+	end_polls(c, cqe);
 }
 
 static void

@@ -58,42 +58,6 @@ what_does_not_fit_stays(struct contract *c)
 }
 
 static void
-an_end_is_zero(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-
-	start_recv(c, 1, pair.near, memory(c, 8), 8);
-	push(c);
-	drop(c, pair.far);
-	expect(c, 1, RES(0));
-}
-
-static void
-an_end_stays_an_end(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-
-	drop(c, pair.far);
-	for (uint64_t id = 1; id <= 3; id++) {
-		start_recv(c, id, pair.near, memory(c, 8), 8);
-		expect(c, id, RES(0));
-	}
-}
-
-static void
-bytes_come_before_the_end(struct contract *c)
-{
-	struct pair pair = open_pair(c);
-
-	give(c, pair.far, "last words", 10);
-	drop(c, pair.far);
-	settle(c);
-	take_text(c, pair.near, "last words");
-	start_recv(c, 1, pair.near, memory(c, 8), 8);
-	expect(c, 1, RES(0));
-}
-
-static void
 a_reset_ends_a_waiting_receive(struct contract *c)
 {
 	struct pair pair = open_pair(c);
@@ -298,9 +262,6 @@ static const struct contract_script scripts[] = {
 	SCRIPT(a_receive_waits_for_bytes, "RECV"),
 	SCRIPT(what_is_there_is_enough, "H15 short receives"),
 	SCRIPT(what_does_not_fit_stays, "RECV"),
-	SCRIPT(an_end_is_zero, "H18"),
-	SCRIPT(an_end_stays_an_end, "H18"),
-	SCRIPT(bytes_come_before_the_end, "H18"),
 	SCRIPT(a_reset_ends_a_waiting_receive, "H17"),
 	SCRIPT(a_reset_that_came_before_is_told, "H17"),
 	SCRIPT(a_reset_is_told_once, "H17"),

@@ -56,21 +56,6 @@ a_large_send_goes_whole_or_in_part(struct contract *c)
 }
 
 static void
-a_send_waits_until_the_peer_reads(struct contract *c)
-{
-	struct pair pair = open_narrow_pair(c);
-	size_t before = fill(c, pair.near, 1);
-	uint8_t *got = memory(c, before + 65536);
-	struct torc_cqe cqe;
-
-	take(c, pair.far, got, before);
-	cqe = expect(c, 1, BETWEEN(1, 65536));
-	take(c, pair.far, got + before, (size_t)cqe.res);
-	for (size_t i = 0; i < before + (size_t)cqe.res; i++)
-		require(c, got[i] == stream_byte(i));
-}
-
-static void
 a_waiting_send_is_cancelled(struct contract *c)
 {
 	struct pair pair = open_narrow_pair(c);
@@ -308,7 +293,6 @@ static const struct contract_script scripts[] = {
 	SCRIPT(sends_that_follow_each_other_keep_their_order, "H16"),
 	SCRIPT(a_send_of_nothing_is_nothing, "SEND"),
 	SCRIPT(a_large_send_goes_whole_or_in_part, "H15 short sends"),
-	SCRIPT(a_send_waits_until_the_peer_reads, "H31 slow reader"),
 	SCRIPT(a_waiting_send_is_cancelled, "H3"),
 	SCRIPT(a_cancelled_send_tells_how_far_it_got, "H3, H15"),
 	SCRIPT(a_send_that_may_not_wait_says_so, "O_NONBLOCK"),

@@ -83,17 +83,6 @@ a_name_is_free_after_its_listener(struct contract *c)
 }
 
 static void
-an_end_is_zero(struct contract *c)
-{
-	struct pair pair = open_unix_pair(c);
-
-	start_recv(c, 1, pair.near, memory(c, 8), 8);
-	push(c);
-	drop(c, pair.far);
-	expect(c, 1, RES(0));
-}
-
-static void
 an_end_ends_a_multishot(struct contract *c)
 {
 	struct pair pair = open_unix_pair(c);
@@ -104,34 +93,6 @@ an_end_ends_a_multishot(struct contract *c)
 	expect(c, 1, RES_WITH(3, BUF_MORE));
 	drop(c, pair.far);
 	expect(c, 1, RES(0));
-}
-
-static void
-bytes_and_an_end_come_in_order(struct contract *c)
-{
-	struct pair pair = open_unix_pair(c);
-	struct group group = open_group(c, 1, 4, 64);
-	struct torc_cqe cqe;
-
-	give(c, pair.far, "bye", 3);
-	drop(c, pair.far);
-	start_recvs(c, 1, pair.near, &group);
-	cqe = expect(c, 1, RES_WITH(3, BUF_MORE), RES_WITH(3, F_BUFFER));
-	if (!(cqe.flags & F_MORE))
-		start_recvs(c, 1, pair.near, &group);
-	expect(c, 1, RES(0));
-}
-
-static void
-a_half_close_leaves_the_other_half(struct contract *c)
-{
-	struct pair pair = open_unix_pair(c);
-
-	half_close(c, pair.near);
-	start_recv(c, 1, pair.far, memory(c, 8), 8);
-	expect(c, 1, RES(0));
-	give(c, pair.far, "answer", 6);
-	take_text(c, pair.near, "answer");
 }
 
 static void
@@ -155,21 +116,6 @@ sending_to_who_is_gone_fails(struct contract *c)
 	settle(c);
 	start_send(c, 1, pair.near, "x", 1);
 	expect(c, 1, RES(-EPIPE));
-}
-
-static void
-a_send_waits_until_the_peer_reads(struct contract *c)
-{
-	struct pair pair = open_unix_pair(c);
-	size_t before = fill(c, pair.near, 1);
-	uint8_t *got = memory(c, before + 65536);
-	struct torc_cqe cqe;
-
-	take(c, pair.far, got, before);
-	cqe = expect(c, 1, BETWEEN(1, 65536));
-	take(c, pair.far, got + before, (size_t)cqe.res);
-	for (size_t i = 0; i < before + (size_t)cqe.res; i++)
-		require(c, got[i] == stream_byte(i));
 }
 
 static struct sockaddr_un
@@ -227,13 +173,9 @@ static const struct contract_script scripts[] = {
 	SCRIPT(a_file_that_is_not_there_is_said_so, "CONNECT"),
 	SCRIPT(a_name_is_given_once, "bind"),
 	SCRIPT(a_name_is_free_after_its_listener, "bind"),
-	SCRIPT(an_end_is_zero, "H18"),
 	SCRIPT(an_end_ends_a_multishot, "multishot recv, AF_UNIX"),
-	SCRIPT(bytes_and_an_end_come_in_order, "multishot recv, AF_UNIX"),
-	SCRIPT(a_half_close_leaves_the_other_half, "H18"),
 	SCRIPT(a_close_with_unread_bytes_is_no_clean_end, "H17"),
 	SCRIPT(sending_to_who_is_gone_fails, "SEND"),
-	SCRIPT(a_send_waits_until_the_peer_reads, "H31"),
 	SCRIPT(a_file_that_was_left_behind_is_stale, "H6"),
 	SCRIPT(a_file_that_was_removed_can_be_bound_again, "H6"),
 };

@@ -8,7 +8,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -16,18 +15,6 @@
 
 #define HOUR (3600 * TORC_S)
 #define TICK ((uint64_t)1 << TORC_TICK_BITS)
-
-/* What came back, and after how many whole milliseconds of the test. */
-static void
-note(int64_t ret)
-{
-	const char *text = ret == 0            ? "ok"
-			   : ret == -ECANCELED ? "canceled"
-			   : ret == -ETIMEDOUT ? "timeout"
-					       : "other";
-
-	trace("%s@%u", text, (unsigned)(fake_elapsed_ns() / TORC_MS));
-}
 
 /* ---- deadlines ---- */
 
@@ -40,24 +27,20 @@ sleep_past_a_deadline(void *arg)
 	torc_deadline_begin(&scope, 10 * TORC_MS);
 	assert_int_equal(torc_sleep(HOUR), -ETIMEDOUT);
 	assert_in_range(fake_elapsed_ns(), 10 * TORC_MS, 10 * TORC_MS + TICK);
-	note(torc_sleep(HOUR));
-	note(torc_yield());
-	note(torc_interrupted());
+	trace_outcome(torc_sleep(HOUR));
+	trace_outcome(torc_yield());
+	trace_outcome(torc_interrupted());
 	torc_deadline_end(&scope);
-	note(torc_interrupted());
-	note(torc_sleep(TORC_MS));
+	trace_outcome(torc_interrupted());
+	trace_outcome(torc_sleep(TORC_MS));
 	return 0;
 }
 
 static void
 a_deadline_ends_all_awaits_of_its_scope_only(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, sleep_past_a_deadline, NULL);
-
-	assert_string_equal(
-		f->trace, "timeout@10 timeout@10 timeout@10 ok@10 ok@11");
+	assert_trace(*state, sleep_past_a_deadline, NULL,
+		"timeout@10 timeout@10 timeout@10 ok@10 ok@11");
 }
 
 static int
@@ -68,22 +51,19 @@ nest_a_longer_scope(void *arg)
 	(void)arg;
 	torc_deadline_begin(&outer, 10 * TORC_MS);
 	torc_deadline_begin(&inner, 20 * TORC_MS);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&inner);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&outer);
-	note(torc_sleep(TORC_MS));
+	trace_outcome(torc_sleep(TORC_MS));
 	return 0;
 }
 
 static void
 an_inner_scope_cannot_lengthen_the_outer(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, nest_a_longer_scope, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 timeout@10 ok@11");
+	assert_trace(*state, nest_a_longer_scope, NULL,
+		"timeout@10 timeout@10 ok@11");
 }
 
 static int
@@ -94,23 +74,20 @@ nest_a_shorter_scope(void *arg)
 	(void)arg;
 	torc_deadline_begin(&outer, 20 * TORC_MS);
 	torc_deadline_begin(&inner, 10 * TORC_MS);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&inner);
-	note(torc_sleep(5 * TORC_MS));
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(5 * TORC_MS));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&outer);
-	note(torc_sleep(TORC_MS));
+	trace_outcome(torc_sleep(TORC_MS));
 	return 0;
 }
 
 static void
 the_outer_scope_is_back_when_the_inner_ends(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, nest_a_shorter_scope, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 ok@15 timeout@20 ok@21");
+	assert_trace(*state, nest_a_shorter_scope, NULL,
+		"timeout@10 ok@15 timeout@20 ok@21");
 }
 
 static int
@@ -122,22 +99,19 @@ pass_both_deadlines_at_once(void *arg)
 	torc_deadline_begin(&inner, 10 * TORC_MS);
 	/* A long computation: nobody awaits as the time goes by. */
 	fake_sleep_ns(&((struct fake_shard *)arg)->shard.ring, 30 * TORC_MS);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&inner);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&outer);
-	note(torc_sleep(TORC_MS));
+	trace_outcome(torc_sleep(TORC_MS));
 	return 0;
 }
 
 static void
 an_outer_deadline_that_passed_meanwhile_still_counts(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, pass_both_deadlines_at_once, f);
-
-	assert_string_equal(f->trace, "timeout@30 timeout@30 ok@31");
+	assert_trace(*state, pass_both_deadlines_at_once, *state,
+		"timeout@30 timeout@30 ok@31");
 }
 
 static int
@@ -147,20 +121,16 @@ leave_before_the_deadline(void *arg)
 
 	(void)arg;
 	torc_deadline_begin(&scope, 10 * TORC_MS);
-	note(torc_sleep(5 * TORC_MS));
+	trace_outcome(torc_sleep(5 * TORC_MS));
 	torc_deadline_end(&scope);
-	note(torc_sleep(50 * TORC_MS));
+	trace_outcome(torc_sleep(50 * TORC_MS));
 	return 0;
 }
 
 static void
 a_scope_that_was_left_in_time_does_nothing(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, leave_before_the_deadline, NULL);
-
-	assert_string_equal(f->trace, "ok@5 ok@55");
+	assert_trace(*state, leave_before_the_deadline, NULL, "ok@5 ok@55");
 }
 
 static int
@@ -173,7 +143,7 @@ set_odd_deadlines(void *arg)
 		struct torc_deadline scope;
 
 		torc_deadline_begin(&scope, spans[i]);
-		note(torc_sleep(100 * TORC_MS));
+		trace_outcome(torc_sleep(100 * TORC_MS));
 		torc_deadline_end(&scope);
 	}
 	return 0;
@@ -182,11 +152,8 @@ set_odd_deadlines(void *arg)
 static void
 no_time_at_all_and_all_the_time_are_deadlines_too(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, set_odd_deadlines, NULL);
-
-	assert_string_equal(f->trace, "timeout@0 timeout@0 ok@100 ok@200");
+	assert_trace(*state, set_odd_deadlines, NULL,
+		"timeout@0 timeout@0 ok@100 ok@200");
 }
 
 static int
@@ -204,7 +171,7 @@ outlive_a_task_with_a_deadline(void *arg)
 {
 	(void)arg;
 	assert_int_equal(torc_spawn(NULL, return_inside_a_scope, NULL), 0);
-	note(torc_sleep(5 * TORC_MS));
+	trace_outcome(torc_sleep(5 * TORC_MS));
 	return 0;
 }
 
@@ -223,7 +190,7 @@ static int
 sleep_an_hour(void *arg)
 {
 	(void)arg;
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	return 7;
 }
 
@@ -235,22 +202,19 @@ join_within_a_deadline(void *arg)
 
 	(void)arg;
 	torc_deadline_begin(&scope, 10 * TORC_MS);
-	note(torc_join(task, NULL));
+	trace_outcome(torc_join(task, NULL));
 	torc_deadline_end(&scope);
-	note(torc_sleep(TORC_MS));
+	trace_outcome(torc_sleep(TORC_MS));
 	torc_cancel(task);
-	note(torc_join(task, NULL));
+	trace_outcome(torc_join(task, NULL));
 	return 0;
 }
 
 static void
 a_join_that_timed_out_may_be_joined_again(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, join_within_a_deadline, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 ok@11 canceled@11 ok@11");
+	assert_trace(*state, join_within_a_deadline, NULL,
+		"timeout@10 ok@11 canceled@11 ok@11");
 }
 
 static int
@@ -260,10 +224,10 @@ sleep_until_cancelled_within_a_deadline(void *arg)
 
 	(void)arg;
 	torc_deadline_begin(&scope, 10 * TORC_MS);
-	note(torc_sleep(HOUR));
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&scope);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	return 0;
 }
 
@@ -281,12 +245,9 @@ cancel_around_the_deadline(void *arg)
 static void
 a_cancel_outlasts_the_scope_that_it_came_in(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_around_the_deadline,
-		(void *)(uintptr_t)(5 * TORC_MS));
-
-	assert_string_equal(f->trace, "canceled@5 canceled@5 canceled@5");
+	assert_trace(*state, cancel_around_the_deadline,
+		(void *)(uintptr_t)(5 * TORC_MS),
+		"canceled@5 canceled@5 canceled@5");
 }
 
 static int
@@ -298,25 +259,21 @@ time_out_behind_a_shield(void *arg)
 	(void)arg;
 	torc_deadline_begin(&scope, 10 * TORC_MS);
 	torc_shield_begin(&shield);
-	note(torc_sleep(20 * TORC_MS));
-	note(torc_interrupted());
+	trace_outcome(torc_sleep(20 * TORC_MS));
+	trace_outcome(torc_interrupted());
 	torc_shield_end(&shield);
-	note(torc_interrupted());
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_interrupted());
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&scope);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	return 0;
 }
 
 static void
 a_deadline_waits_until_the_shield_is_gone(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, time_out_behind_a_shield, NULL);
-
-	assert_string_equal(
-		f->trace, "ok@20 ok@20 timeout@20 timeout@20 ok@20");
+	assert_trace(*state, time_out_behind_a_shield, NULL,
+		"ok@20 ok@20 timeout@20 timeout@20 ok@20");
 }
 
 /* ---- select ---- */
@@ -331,19 +288,15 @@ select_two_sleeps(void *arg)
 	torc_sleep_start(&slow, HOUR);
 	torc_sleep_start(&fast, TORC_MS);
 	trace("%d", torc_select(both, 2));
-	note(slow.done.value);
-	note(fast.done.value);
+	trace_outcome(slow.done.value);
+	trace_outcome(fast.done.value);
 	return 0;
 }
 
 static void
 a_select_returns_the_first_and_cancels_the_rest(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, select_two_sleeps, NULL);
-
-	assert_string_equal(f->trace, "1 canceled@1 ok@1");
+	assert_trace(*state, select_two_sleeps, NULL, "1 canceled@1 ok@1");
 }
 
 static int
@@ -360,18 +313,14 @@ select_what_is_ready(void *arg)
 	torc_future_complete(&b, 2);
 	torc_future_complete(&a, 1);
 	trace("%d", torc_select(all, 3));
-	note(slow.done.value);
+	trace_outcome(slow.done.value);
 	return 0;
 }
 
 static void
 of_several_that_are_ready_the_lowest_index_wins(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, select_what_is_ready, NULL);
-
-	assert_string_equal(f->trace, "1 canceled@0");
+	assert_trace(*state, select_what_is_ready, NULL, "1 canceled@0");
 }
 
 static int
@@ -411,7 +360,6 @@ a_select_keeps_the_late_success_of_a_loser(void **state)
 	fake_shard_run(f, select_two_ops, NULL);
 
 	assert_string_equal(f->trace, "late 1 10 11");
-	f->fake->keeps_cancels = false;
 }
 
 static int
@@ -425,21 +373,18 @@ select_within_a_deadline(void *arg)
 	torc_deadline_begin(&scope, 10 * TORC_MS);
 	torc_sleep_start(&a, HOUR);
 	torc_sleep_start(&b, 2 * HOUR);
-	note(torc_select(both, 2));
+	trace_outcome(torc_select(both, 2));
 	torc_deadline_end(&scope);
-	note(a.done.value);
-	note(b.done.value);
+	trace_outcome(a.done.value);
+	trace_outcome(b.done.value);
 	return 0;
 }
 
 static void
 an_interrupted_select_leaves_nothing_pending(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, select_within_a_deadline, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 canceled@10 canceled@10");
+	assert_trace(*state, select_within_a_deadline, NULL,
+		"timeout@10 canceled@10 canceled@10");
 }
 
 static int
@@ -500,7 +445,6 @@ a_success_on_its_way_beats_the_cancel_of_a_select(void **state)
 
 	snprintf(expected, sizeof(expected), "1 %d 11", -ECANCELED);
 	assert_string_equal(f->trace, expected);
-	f->fake->keeps_cancels = false;
 }
 
 /* ---- wait_all ---- */
@@ -514,20 +458,16 @@ wait_for_two(void *arg)
 	(void)arg;
 	torc_sleep_start(&a, 20 * TORC_MS);
 	torc_sleep_start(&b, 10 * TORC_MS);
-	note(torc_wait_all(both, 2));
-	note(a.done.value);
-	note(b.done.value);
+	trace_outcome(torc_wait_all(both, 2));
+	trace_outcome(a.done.value);
+	trace_outcome(b.done.value);
 	return 0;
 }
 
 static void
 wait_all_returns_after_the_last(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, wait_for_two, NULL);
-
-	assert_string_equal(f->trace, "ok@20 ok@20 ok@20");
+	assert_trace(*state, wait_for_two, NULL, "ok@20 ok@20 ok@20");
 }
 
 static int
@@ -544,11 +484,8 @@ wait_for_two_within(void *arg)
 static void
 an_interrupted_wait_all_still_waits_for_all(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, wait_for_two_within, NULL);
-
-	assert_string_equal(f->trace, "timeout@15 canceled@15 ok@15");
+	assert_trace(*state, wait_for_two_within, NULL,
+		"timeout@15 canceled@15 ok@15");
 }
 
 /* ---- the budget ---- */
@@ -609,10 +546,6 @@ a_task_that_need_not_wait_yields_all_the_same(void **state)
 	assert_int_equal(race.awaits, 10000);
 	assert_in_range(race.longest, 1, TORC__TASK_BUDGET);
 }
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

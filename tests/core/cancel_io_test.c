@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal    The same as cancel_everywhere_test, for what waits with a
+ * Goal    The same as cancel_task_test, for what waits with a
  *         descriptor: whatever came before the cancel can still be had, and
  *         whatever was being done has ended.
  * Method  tests/core/waits.h runs each row in every way, on a real ring.
@@ -682,13 +682,11 @@ static const struct wait_row system_rows[] = {
 		WAIT_MAY_FINISH },
 };
 
-#define ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
-
 static int
 waits_for_sockets_end_when_they_are_told(void *arg)
 {
 	(void)arg;
-	wait_every_way(ROWS(socket_rows));
+	wait_every_way(WAIT_ROWS(socket_rows));
 	return 0;
 }
 
@@ -696,7 +694,7 @@ static int
 waits_for_the_other_end_end_when_they_are_told(void *arg)
 {
 	(void)arg;
-	wait_every_way(ROWS(pair_rows));
+	wait_every_way(WAIT_ROWS(pair_rows));
 	return 0;
 }
 
@@ -704,7 +702,7 @@ static int
 waits_for_the_system_end_when_they_are_told(void *arg)
 {
 	(void)arg;
-	wait_every_way(ROWS(system_rows));
+	wait_every_way(WAIT_ROWS(system_rows));
 	return 0;
 }
 

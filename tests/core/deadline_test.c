@@ -6,9 +6,6 @@
  *         The plain cases are in await_test.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -19,17 +16,6 @@
 #define DEPTH 100
 #define TICK ((uint64_t)1 << TORC_TICK_BITS)
 
-static void
-note(int64_t ret)
-{
-	const char *text = ret == 0            ? "ok"
-			   : ret == -ECANCELED ? "canceled"
-			   : ret == -ETIMEDOUT ? "timeout"
-					       : "value";
-
-	trace("%s@%u", text, (unsigned)(fake_elapsed_ns() / TORC_MS));
-}
-
 static int
 sleep_until_a_point(void *arg)
 {
@@ -38,20 +24,16 @@ sleep_until_a_point(void *arg)
 
 	(void)arg;
 	torc_deadline_begin_at(&scope, now_ns + 10 * TORC_MS);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	torc_deadline_end(&scope);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	return 0;
 }
 
 static void
 a_deadline_may_be_a_point_in_time(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, sleep_until_a_point, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 ok@10");
+	assert_trace(*state, sleep_until_a_point, NULL, "timeout@10 ok@10");
 }
 
 static int
@@ -64,12 +46,12 @@ begin_in_the_past(void *arg)
 	assert_int_equal(torc_sleep(5 * TORC_MS), 0);
 	for (unsigned i = 0; i < 2; i++) {
 		torc_deadline_begin_at(&scope, i == 0 ? 0 : torc_now_ns());
-		note(torc_interrupted());
+		trace_outcome(torc_interrupted());
 		timers = (uint32_t)f->shard.wheel.timers_count;
-		note(torc_sleep(HOUR));
+		trace_outcome(torc_sleep(HOUR));
 		assert_int_equal(f->shard.wheel.timers_count, timers);
 		torc_deadline_end(&scope);
-		note(torc_interrupted());
+		trace_outcome(torc_interrupted());
 	}
 	return 0;
 }
@@ -77,12 +59,8 @@ begin_in_the_past(void *arg)
 static void
 a_deadline_in_the_past_interrupts_at_once(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, begin_in_the_past, f);
-
-	assert_string_equal(
-		f->trace, "timeout@5 timeout@5 ok@5 timeout@5 timeout@5 ok@5");
+	assert_trace(*state, begin_in_the_past, *state,
+		"timeout@5 timeout@5 ok@5 timeout@5 timeout@5 ok@5");
 }
 
 /* Each depth 10 ms shorter than the one around it, or longer. */
@@ -155,24 +133,21 @@ end_inner_behind_a_shield(void *arg)
 	torc_deadline_begin(&outer, 20 * TORC_MS);
 	torc_deadline_begin(&inner, 10 * TORC_MS);
 	torc_shield_begin(&shield);
-	note(torc_sleep(15 * TORC_MS));
+	trace_outcome(torc_sleep(15 * TORC_MS));
 	torc_deadline_end(&inner);
-	note(torc_sleep(15 * TORC_MS));
+	trace_outcome(torc_sleep(15 * TORC_MS));
 	torc_shield_end(&shield);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	torc_deadline_end(&outer);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	return 0;
 }
 
 static void
 deadlines_that_pass_behind_a_shield_count_after_it(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, end_inner_behind_a_shield, NULL);
-
-	assert_string_equal(f->trace, "ok@15 ok@30 timeout@30 ok@30");
+	assert_trace(*state, end_inner_behind_a_shield, NULL,
+		"ok@15 ok@30 timeout@30 ok@30");
 }
 
 static int
@@ -184,26 +159,23 @@ end_inner_when_outer_has_passed(void *arg)
 	(void)arg;
 	torc_deadline_begin(&outer, 20 * TORC_MS);
 	torc_deadline_begin(&inner, 10 * TORC_MS);
-	note(torc_sleep(HOUR));
+	trace_outcome(torc_sleep(HOUR));
 	/* Shielded clean-up takes its time, past the outer one. */
 	torc_shield_begin(&shield);
-	note(torc_sleep(15 * TORC_MS));
+	trace_outcome(torc_sleep(15 * TORC_MS));
 	torc_shield_end(&shield);
 	torc_deadline_end(&inner);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	torc_deadline_end(&outer);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	return 0;
 }
 
 static void
 an_outer_deadline_that_has_passed_counts_at_once(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, end_inner_when_outer_has_passed, NULL);
-
-	assert_string_equal(f->trace, "timeout@10 ok@25 timeout@25 ok@25");
+	assert_trace(*state, end_inner_when_outer_has_passed, NULL,
+		"timeout@10 ok@25 timeout@25 ok@25");
 }
 
 static int
@@ -214,20 +186,17 @@ cancel_beats_a_deadline_in_the_past(void *arg)
 	(void)arg;
 	torc_cancel(torc_self());
 	torc_deadline_begin(&scope, 0);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	torc_deadline_end(&scope);
-	note(torc_interrupted());
+	trace_outcome(torc_interrupted());
 	return 0;
 }
 
 static void
 a_cancel_stays_one_in_whatever_scope(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_beats_a_deadline_in_the_past, NULL);
-
-	assert_string_equal(f->trace, "canceled@0 canceled@0");
+	assert_trace(*state, cancel_beats_a_deadline_in_the_past, NULL,
+		"canceled@0 canceled@0");
 }
 
 /* ---- torc_await_timeout ---- */
@@ -239,26 +208,23 @@ await_with_timeouts(void *arg)
 
 	(void)arg;
 	torc_sleep_start(&sleep, 5 * TORC_MS);
-	note(torc_await_timeout(&sleep.done, 10 * TORC_MS));
+	trace_outcome(torc_await_timeout(&sleep.done, 10 * TORC_MS));
 	torc_sleep_start(&sleep, 50 * TORC_MS);
-	note(torc_await_timeout(&sleep.done, 10 * TORC_MS));
+	trace_outcome(torc_await_timeout(&sleep.done, 10 * TORC_MS));
 	assert_int_equal(sleep.done.value, -ECANCELED);
 	torc_sleep_start(&sleep, 50 * TORC_MS);
-	note(torc_await_timeout(&sleep.done, 0));
-	note(torc_interrupted());
+	trace_outcome(torc_await_timeout(&sleep.done, 0));
+	trace_outcome(torc_interrupted());
 	torc_sleep_start(&sleep, TORC_MS);
-	note(torc_await_timeout(&sleep.done, UINT64_MAX));
+	trace_outcome(torc_await_timeout(&sleep.done, UINT64_MAX));
 	return 0;
 }
 
 static void
 an_await_may_have_a_timeout_of_its_own(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, await_with_timeouts, NULL);
-
-	assert_string_equal(f->trace, "ok@5 timeout@15 timeout@15 ok@15 ok@16");
+	assert_trace(*state, await_with_timeouts, NULL,
+		"ok@5 timeout@15 timeout@15 ok@15 ok@16");
 }
 
 static int
@@ -276,11 +242,7 @@ await_ready_without_time(void *arg)
 static void
 a_value_that_is_there_needs_no_time(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, await_ready_without_time, NULL);
-
-	assert_string_equal(f->trace, "7");
+	assert_trace(*state, await_ready_without_time, NULL, "7");
 }
 
 static int
@@ -296,25 +258,14 @@ await_an_op_with_a_timeout(void *arg)
 }
 
 static void
-complete_late(struct torc_ring *ring)
-{
-	if (fake_count(ring, IORING_OP_ASYNC_CANCEL) == 0)
-		return;
-	fake_of(ring)->on_wait = NULL;
-	nop_complete(0, 99);
-}
-
-static void
 a_success_that_was_on_its_way_beats_the_timeout(void **state)
 {
 	struct fake_shard *f = *state;
 
-	f->fake->keeps_cancels = true;
-	f->fake->on_wait = complete_late;
+	nop_completes_late(f, 99);
 	fake_shard_run(f, await_an_op_with_a_timeout, NULL);
 
 	assert_string_equal(f->trace, "99 0");
-	f->fake->keeps_cancels = false;
 }
 
 /* ---- simulated ---- */
@@ -379,38 +330,19 @@ end_twice(void *arg)
 	return 0;
 }
 
-static torc_task_fn *mistake;
-
-static int
-make_the_mistake(void)
-{
-	static struct fake_shard f;
-
-	fake_shard_open(&f);
-	return fake_shard_run(&f, mistake, NULL);
-}
-
 static void
 scopes_that_end_out_of_order_are_named(void **state)
 {
 	static torc_task_fn *const mistakes[] = { end_outer_first, end_twice };
-	char text[4096];
 
 	(void)state;
 	for (unsigned i = 0; i < 2; i++) {
-		int status;
+		const char *text = last_words_of_task(mistakes[i], NULL);
 
-		mistake = mistakes[i];
-		status = run_in_child(make_the_mistake, text, sizeof(text));
-		assert_true(WIFSIGNALED(status));
-		assert_non_null(strstr(text, "torc_deadline_end"));
-		assert_non_null(strstr(text, "reverse order"));
+		assert_says(text, "torc_deadline_end");
+		assert_says(text, "reverse order");
 	}
 }
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

@@ -8,8 +8,6 @@
  *         two of their own runs. No clock is read.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -419,10 +417,6 @@ a_reader_that_never_waits_lets_a_hundred_run(void **state)
 	assert_in_range(
 		race.longest, TORC__TASK_BUDGET - 1, 2 * TORC__TASK_BUDGET);
 }
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

@@ -2,57 +2,15 @@
 /*
  * Goal    When memory runs out, a spawn says so and has started nothing;
  *         what was started before runs to its end, and nothing stays behind.
- * Method  The linker puts the functions below in front of the allocator (see
- *         the Makefile). The main task of a new runtime goes through a
- *         scenario with its first allocation failing, then with its second,
- *         and so on until none fails.
+ * Method  The main task of a new runtime goes through a scenario with its
+ *         first allocation failing, then with its second, and so on until
+ *         none fails.
  */
 #include "tests/core/io/fixture.h"
+#include "tests/support/failing_alloc.h"
 
-#define NONE UINT32_MAX
 /* More than two slabs of stacks. */
 #define TASKS 150
-
-/* How many allocations are to succeed before one fails. */
-static uint32_t left = NONE;
-static uint32_t failed;
-
-void *__real_torc_malloc(size_t bytes);
-void *__real_torc_calloc(size_t count, size_t bytes);
-void *__real_malloc(size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-void *__wrap_torc_calloc(size_t count, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-
-static bool
-fails_now(void)
-{
-	if (left == NONE)
-		return false;
-	if (left-- > 0)
-		return false;
-	left = NONE;
-	failed++;
-	return true;
-}
-
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_malloc(bytes);
-}
-
-void *
-__wrap_torc_calloc(size_t count, size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_calloc(count, bytes);
-}
-
-void *
-__wrap_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_malloc(bytes);
-}
 
 static unsigned begun, ended;
 
@@ -170,13 +128,12 @@ fail_the_nth(void *arg)
 	struct attempt *attempt = arg;
 	int ret;
 
-	failed = 0;
-	left = attempt->nth;
+	alloc_fail_after(attempt->nth);
 	ret = attempt->scenario(NULL);
-	left = NONE;
+	alloc_pause();
 	must(ret == 0 || ret == -ENOMEM);
 	/* None may pass for a success, and none come from nowhere. */
-	must_be(ret == -ENOMEM, failed > 0);
+	must_be(ret == -ENOMEM, alloc_has_failed());
 	wait_until(is_shard_quiet());
 	return ret;
 }

@@ -9,46 +9,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
 
-#include "tests/support/fake_shard.h"
-#include "tests/test.h"
-#include <torc/core/group.h>
+#include "tests/core/group_fixture.h"
 #include <torc/core/sleep.h>
 #include <torc/test/sim.h>
-
-struct fixture {
-	struct fake_shard loop;
-	struct torc_group group;
-};
-
-static struct fixture fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture.loop);
-	torc_group_init(&fixture.group);
-	fixture.group.collect = true;
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	assert_int_equal(torc_group_count(&f->group), 0);
-	fake_shard_close(&f->loop);
-	return 0;
-}
-
-static void
-run(torc_task_fn *fn)
-{
-	fake_shard_run(&fixture.loop, fn, &fixture.group);
-}
 
 /* Ends after `arg` milliseconds with that many. */
 static int
@@ -539,7 +503,7 @@ make_the_mistake(void)
 {
 	void *state;
 
-	set_up(&state);
+	set_up_collecting(&state);
 	run(mistake);
 	return 0;
 }
@@ -549,28 +513,23 @@ a_mistake_ends_the_process_and_is_named(void **state)
 {
 	static const struct {
 		torc_task_fn *fn;
-		const char *text;
+		const char *words;
 	} rows[] = {
 		{ next_without_collect, "set its collect" },
 		{ two_wait_for_next, "torc_group_next: somebody waits" },
 		{ join_while_one_waits_for_next,
 			"torc_group_join: somebody waits" },
 	};
-	char text[4096];
 
 	(void)state;
 	for (unsigned i = 0; i < 3; i++) {
-		int status;
-
 		mistake = rows[i].fn;
-		status = run_in_child(make_the_mistake, text, sizeof(text));
-		assert_true(WIFSIGNALED(status));
-		assert_non_null(strstr(text, rows[i].text));
+		assert_says(last_words(make_the_mistake), rows[i].words);
 	}
 }
 
 #define WITH_GROUP(test) \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
+	cmocka_unit_test_setup_teardown(test, set_up_collecting, tear_down)
 
 int
 main(void)

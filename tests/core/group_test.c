@@ -7,44 +7,10 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "tests/support/fake_shard.h"
-#include "tests/test.h"
-#include <torc/core/group.h>
+#include "tests/core/group_fixture.h"
 #include <torc/core/sleep.h>
 
 #define HOUR (3600 * TORC_S)
-
-struct fixture {
-	struct fake_shard loop;
-	struct torc_group group;
-};
-
-static struct fixture fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture.loop);
-	torc_group_init(&fixture.group);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	struct fixture *f = *state;
-
-	assert_int_equal(torc_group_count(&f->group), 0);
-	fake_shard_close(&f->loop);
-	return 0;
-}
-
-static void
-run(torc_task_fn *fn)
-{
-	fake_shard_run(&fixture.loop, fn, &fixture.group);
-}
 
 static void
 spawn(torc_task_fn *fn, void *arg)

@@ -107,12 +107,12 @@ compare_exchange(atomic_msg *p, struct torc_msg **old, struct torc_msg *value)
 #pragma pop_macro("atomic_compare_exchange_weak")
 
 #include "tests/support/fake_shard.h"
+#include "tests/support/orders.h"
 #include "tests/test.h"
 
 #define SENDERS 2
 #define ACTORS (1 + SENDERS) /* the sleeper is actor 0 */
 #define STORE ACTORS         /* the delayed store takes effect */
-#define STEPS_MAX 64
 
 struct actor {
 	struct torc_future go; /* pending while it stops before a step */
@@ -129,9 +129,8 @@ static struct {
 	atomic_bool *delayed;
 	bool delayed_value;
 
-	/* The order: which of so many was chosen, step by step. */
-	unsigned chosen[STEPS_MAX], choices[STEPS_MAX], depth;
-	unsigned orders_count, lost_count;
+	struct orders orders;
+	unsigned lost_count;
 } world;
 
 static void
@@ -172,14 +171,6 @@ push(void *arg)
 	return 0;
 }
 
-static unsigned
-choose(unsigned count)
-{
-	assert_true(world.depth < STEPS_MAX);
-	world.choices[world.depth] = count;
-	return world.chosen[world.depth++];
-}
-
 /* One step of somebody who can; false when all are done. */
 static bool
 take_a_step(void)
@@ -194,7 +185,7 @@ take_a_step(void)
 		able[count++] = STORE;
 	if (count == 0)
 		return false;
-	next = able[choose(count)];
+	next = able[orders_choose(&world.orders, count)];
 	if (next == STORE) {
 		*world.delayed = world.delayed_value;
 		world.delayed = NULL;
@@ -213,7 +204,7 @@ run_one_order(void)
 	memset(world.actors, 0, sizeof(world.actors));
 	world.rings = 0;
 	world.delayed = NULL;
-	world.depth = 0;
+	orders_begin(&world.orders);
 	assert_int_equal(torc_spawn(NULL, fall_asleep, NULL), 0);
 	for (uintptr_t i = 0; i < SENDERS; i++)
 		assert_int_equal(torc_spawn(NULL, push, (void *)i), 0);
@@ -221,23 +212,7 @@ run_one_order(void)
 	assert_int_equal(torc_yield(), 0);
 	while (take_a_step())
 		;
-	world.orders_count++;
 	world.lost_count += world.does_sleep && world.rings == 0;
-}
-
-/* The next order: the last choice that has an alternative takes it. */
-static bool
-next_order(void)
-{
-	unsigned d = world.depth;
-
-	while (d > 0 && world.chosen[d - 1] + 1 == world.choices[d - 1])
-		d--;
-	if (d == 0)
-		return false;
-	world.chosen[d - 1]++;
-	memset(world.chosen + d, 0, (STEPS_MAX - d) * sizeof(world.chosen[0]));
-	return true;
 }
 
 static int
@@ -246,7 +221,7 @@ run_all_orders(void *arg)
 	(void)arg;
 	do
 		run_one_order();
-	while (next_order());
+	while (orders_next(&world.orders));
 	return 0;
 }
 
@@ -260,8 +235,8 @@ no_order_leaves_a_message_and_a_sleeper(void **state)
 	fake_shard_run(&f, run_all_orders, NULL);
 	fake_shard_close(&f);
 
-	print_message("%u orders\n", world.orders_count);
-	assert_true(world.orders_count > 1000);
+	print_message("%u orders\n", world.orders.count);
+	assert_true(world.orders.count > 1000);
 	assert_int_equal(world.lost_count, 0);
 }
 

@@ -5,10 +5,7 @@
  * Method  A child ends a fake shard with an operation that never finishes,
  *         and asks the kernel whether the region is still mapped.
  */
-#include <stdio.h>
-#include <string.h>
 #include <sys/mman.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -65,23 +62,15 @@ end_quiet(void)
 static void
 the_region_outlasts_ops_that_do_not_finish(void **state)
 {
-	char text[4096];
-	int status = run_in_child(end_busy, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_text(end_busy, 0);
 }
 
 static void
 the_region_goes_with_a_shard_that_is_quiet(void **state)
 {
-	char text[4096];
-	int status = run_in_child(end_quiet, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	child_text(end_quiet, 0);
 }
 
 int

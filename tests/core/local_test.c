@@ -4,9 +4,6 @@
  *         that of another task.
  * Method  Real tasks on a fake engine that take turns between two scopes.
  */
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -48,11 +45,7 @@ nest_scopes(void *arg)
 static void
 the_innermost_scope_of_a_key_counts(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, nest_scopes, NULL);
-
-	assert_string_equal(f->trace, "-/- a/u b/u a/u -/-");
+	assert_trace(*state, nest_scopes, NULL, "-/- a/u b/u a/u -/-");
 }
 
 static int
@@ -90,11 +83,8 @@ spawn_two_inside_a_scope(void *arg)
 static void
 tasks_share_no_value_and_inherit_none(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, spawn_two_inside_a_scope, NULL);
-
-	assert_string_equal(f->trace, "-/- -/- a/- b/- -/- -/- main/-");
+	assert_trace(*state, spawn_two_inside_a_scope, NULL,
+		"-/- -/- a/- b/- -/- -/- main/-");
 }
 
 static int
@@ -114,11 +104,7 @@ hold_null(void *arg)
 static void
 no_value_hides_an_outer_one(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, hold_null, NULL);
-
-	assert_string_equal(f->trace, "-/-");
+	assert_trace(*state, hold_null, NULL, "-/-");
 }
 
 static void
@@ -141,15 +127,6 @@ end_the_outer_first(void *arg)
 }
 
 static int
-end_in_the_wrong_order(void)
-{
-	static struct fake_shard f;
-
-	fake_shard_open(&f);
-	return fake_shard_run(&f, end_the_outer_first, NULL);
-}
-
-static int
 begin_outside_a_task(void)
 {
 	struct torc_task_local_scope scope;
@@ -161,22 +138,14 @@ begin_outside_a_task(void)
 static void
 a_mistake_ends_the_process_and_is_named(void **state)
 {
-	char text[4096];
-	int status;
+	const char *text = last_words_of_task(end_the_outer_first, NULL);
 
 	(void)state;
-	status = run_in_child(end_in_the_wrong_order, text, sizeof(text));
-	assert_true(WIFSIGNALED(status));
-	assert_non_null(strstr(text, "reverse order"));
-	assert_non_null(strstr(text, "user"));
-	status = run_in_child(begin_outside_a_task, text, sizeof(text));
-	assert_true(WIFSIGNALED(status));
-	assert_non_null(strstr(text, "torc_task_local_begin outside a task"));
+	assert_says(text, "reverse order");
+	assert_says(text, "user");
+	assert_says(last_words(begin_outside_a_task),
+		"torc_task_local_begin outside a task");
 }
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

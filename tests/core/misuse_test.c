@@ -6,10 +6,6 @@
  *         wrote is compared.
  */
 #include <errno.h>
-#include <signal.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include <torc.h>
 
@@ -154,35 +150,12 @@ complete_twice(void *arg)
 	return 0;
 }
 
-static torc_task_fn *mistake;
-
-static int
-make_the_mistake(void)
-{
-	static struct fake_shard f;
-
-	fake_shard_open(&f);
-	return fake_shard_run(&f, mistake, NULL);
-}
-
-static void
-expect_last_words(int (*fn)(void), const char *expected)
-{
-	char text[4096];
-	int status = run_in_child(fn, text, sizeof(text));
-
-	if (strstr(text, expected) == NULL)
-		fail_msg("\"%s\" does not say \"%s\"", text, expected);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
-}
-
 static void
 mistakes_with_a_handle_are_named(void **state)
 {
 	static const struct {
 		torc_task_fn *fn;
-		const char *text;
+		const char *words;
 	} rows[] = {
 		{ spawn_one_that_joins_itself, "task narcissus joins itself" },
 		{ join_twice, "torc_join: the task was joined or detached" },
@@ -196,10 +169,9 @@ mistakes_with_a_handle_are_named(void **state)
 	};
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		mistake = rows[i].fn;
-		expect_last_words(make_the_mistake, rows[i].text);
-	}
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+		assert_says(
+			last_words_of_task(rows[i].fn, NULL), rows[i].words);
 }
 
 /* ---- outside a task ---- */
@@ -260,10 +232,7 @@ name_outside(void)
 static void
 waiting_outside_a_task_is_named(void **state)
 {
-	static const struct {
-		int (*fn)(void);
-		const char *text;
-	} rows[] = {
+	static const struct mistake_row rows[] = {
 		{ join_outside, "torc_group_join outside a task" },
 		{ next_outside, "torc_group_next outside a task" },
 		{ tick_outside, "torc_ticker_next outside a task" },
@@ -276,8 +245,7 @@ waiting_outside_a_task_is_named(void **state)
 	(void)state;
 	torc_group_init(&lonely);
 	torc_future_init(&never, NULL, NULL);
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
-		expect_last_words(rows[i].fn, rows[i].text);
+	assert_mistakes(rows);
 }
 
 /* ---- two shards ---- */
@@ -386,6 +354,8 @@ cancel_group_from_afar(void *arg)
 	return 0;
 }
 
+static torc_task_fn *mistake;
+
 static int
 run_mistake_everywhere(void *arg)
 {
@@ -406,7 +376,7 @@ the_wrong_shard_is_named(void **state)
 {
 	static const struct {
 		torc_task_fn *fn;
-		const char *text;
+		const char *words;
 	} rows[] = {
 		{ cancel_from_afar, "torc_cancel: task elsewhere is of shard" },
 		{ join_from_afar, "torc_join: task elsewhere is of shard 0" },
@@ -424,7 +394,8 @@ the_wrong_shard_is_named(void **state)
 #endif
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
 		mistake = rows[i].fn;
-		expect_last_words(make_the_mistake_on_two_shards, rows[i].text);
+		assert_says(last_words(make_the_mistake_on_two_shards),
+			rows[i].words);
 	}
 }
 

@@ -23,13 +23,13 @@
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 #include "tests/support/fake_shard.h"
+#include "tests/support/orders.h"
 #include "tests/test.h"
 
 #define SHARDS 2
 #define HOG 0     /* never gets to its shelf */
 #define SLEEPER 1 /* has just nothing to do */
 #define PUT_MAX 3
-#define STEPS_MAX 512
 
 static void step(void);
 static void lock_step(pthread_mutex_t *lock);
@@ -91,10 +91,9 @@ static struct {
 	unsigned running, to_put, taken_count;
 	bool is_posted;
 
-	/* The order: which of so many was chosen, step by step. */
-	unsigned chosen[STEPS_MAX], choices[STEPS_MAX], depth;
+	struct orders orders;
 	uint64_t random; /* 0: all orders, one after the other */
-	unsigned orders_count, lost_count, slept_count;
+	unsigned lost_count, slept_count;
 } world;
 
 static struct torc_shard *
@@ -196,14 +195,12 @@ take_and_sleep(void *arg)
 static unsigned
 choose_next(unsigned count)
 {
-	assert_true(world.depth < STEPS_MAX);
 	if (world.random != 0) {
 		world.random = world.random * UINT64_C(6364136223846793005) +
 			       UINT64_C(1442695040888963407);
 		return (unsigned)(world.random >> 33) % count;
 	}
-	world.choices[world.depth] = count;
-	return world.chosen[world.depth++];
+	return orders_choose(&world.orders, count);
 }
 
 static bool
@@ -240,7 +237,7 @@ reset_world(void)
 	memset(world.held, 0, sizeof(world.held));
 	world.taken_count = 0;
 	world.is_posted = false;
-	world.depth = 0;
+	orders_begin(&world.orders);
 	world.running = ACTORS;
 	for (unsigned i = 0; i < SHARDS; i++) {
 		struct torc_shard *shard = &world.shards[i];
@@ -267,7 +264,6 @@ run_one_order(void)
 	assert_int_equal(torc_yield(), 0);
 	while (take_a_step())
 		continue;
-	world.orders_count++;
 	if (world.taken_count == world.to_put)
 		return;
 	/* Asleep for ever: wake it, so that its task ends. */
@@ -282,21 +278,6 @@ run_one_order(void)
 	}
 }
 
-/* The next order: the last choice that has an alternative takes it. */
-static bool
-next_order(void)
-{
-	unsigned d = world.depth;
-
-	while (d > 0 && world.chosen[d - 1] + 1 == world.choices[d - 1])
-		d--;
-	if (d == 0)
-		return false;
-	world.chosen[d - 1]++;
-	memset(world.chosen + d, 0, (STEPS_MAX - d) * sizeof(world.chosen[0]));
-	return true;
-}
-
 static int
 run_all_orders(void *arg)
 {
@@ -304,7 +285,7 @@ run_all_orders(void *arg)
 	world.to_put = 1;
 	do
 		run_one_order();
-	while (next_order());
+	while (orders_next(&world.orders));
 	return 0;
 }
 
@@ -328,7 +309,7 @@ run_orders(torc_task_fn *fn)
 	fake_shard_open(&f);
 	fake_shard_run(&f, fn, NULL);
 	fake_shard_close(&f);
-	print_message("%u orders, %u sleeps\n", world.orders_count,
+	print_message("%u orders, %u sleeps\n", world.orders.count,
 		world.slept_count);
 	assert_true(world.slept_count > 0);
 	assert_int_equal(world.lost_count, 0);
@@ -339,7 +320,7 @@ no_order_leaves_a_task_and_a_sleeper(void **state)
 {
 	(void)state;
 	run_orders(run_all_orders);
-	assert_true(world.orders_count > 1000);
+	assert_true(world.orders.count > 1000);
 }
 
 static void

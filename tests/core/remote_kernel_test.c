@@ -436,12 +436,8 @@ run_a_cancelled_thread(void)
 static void
 a_cancelled_thread_ends_when_its_task_has(void **state)
 {
-	char text[2048];
-	int status = run_in_child(run_a_cancelled_thread, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 3);
+	child_text(run_a_cancelled_thread, 3);
 }
 
 static int
@@ -459,12 +455,8 @@ block_on_a_shard(void)
 static void
 blocking_on_a_shard_is_refused_with_a_reason(void **state)
 {
-	char text[512];
-	int status = run_in_child(block_on_a_shard, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFSIGNALED(status));
-	assert_non_null(strstr(text, "use torc_call_remote()"));
+	assert_says(last_words(block_on_a_shard), "use torc_call_remote()");
 }
 
 static int
@@ -519,13 +511,8 @@ leave_a_task_behind(void)
 static void
 a_thread_whose_task_was_left_behind_goes_on(void **state)
 {
-	char text[2048];
-	int status = run_in_child(leave_a_task_behind, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 3);
-	assert_non_null(strstr(text, "ignored its cancel"));
+	assert_says(child_text(leave_a_task_behind, 3), "ignored its cancel");
 }
 
 /* ---- no stack ---- */

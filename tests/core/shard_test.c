@@ -7,8 +7,6 @@
  *         or leave memory behind happens in a child.
  */
 #include <errno.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -16,25 +14,6 @@
 #include <torc/core/sleep.h>
 
 #define HOUR (3600 * TORC_S)
-
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	/* The first turn submits the doorbell's read. */
-	fake_shard_turn(&fixture, 1);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
 
 /* ---- a turn ---- */
 
@@ -121,7 +100,7 @@ count_flush(struct torc_flush *flush)
 {
 	(void)flush;
 	flushes_count++;
-	assert_int_equal(fixture.shard.ring.stats.enters, 1);
+	assert_int_equal(torc__shard->ring.stats.enters, 1);
 }
 
 static void
@@ -206,7 +185,7 @@ post_from_flush(struct torc_flush *flush)
 	static struct torc_msg msg = { .fn = count_msg };
 
 	(void)flush;
-	torc__shard_post_remote(&fixture.shard, &msg);
+	torc__shard_post_remote(torc__shard, &msg);
 }
 
 static void
@@ -373,6 +352,8 @@ draining_does_not_cancel_all_in_each_turn(void **state)
 	assert_in_range(turns, 5, 20);
 }
 
+static struct fake_shard child;
+
 static int
 open_in_child(void)
 {
@@ -383,14 +364,14 @@ open_in_child(void)
 		.stream_bufs_max = 128,
 	};
 
-	return torc__shard_open(&fixture.shard, 0, &options);
+	return torc__shard_open(&child.shard, 0, &options);
 }
 
 static void
 end_in_child(void)
 {
-	drain(&fixture);
-	torc__shard_close(&fixture.shard);
+	drain(&child);
+	torc__shard_close(&child.shard);
 }
 
 static int
@@ -408,13 +389,8 @@ leave_handles(void)
 static void
 a_handle_that_nobody_joined_goes_with_its_shard(void **state)
 {
-	char text[4096];
-	int status = run_in_child(leave_handles, text, sizeof(text));
-
 	(void)state;
-	assert_string_equal(text, "");
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_string_equal(child_text(leave_handles, 0), "");
 }
 
 static int
@@ -440,13 +416,9 @@ leave_a_stubborn_task(void)
 static void
 a_task_that_ignores_its_cancel_is_named(void **state)
 {
-	char text[4096];
-	int status = run_in_child(leave_a_stubborn_task, text, sizeof(text));
-
 	(void)state;
-	assert_non_null(strstr(text, "task stubborn ignored its cancel"));
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_says(child_text(leave_a_stubborn_task, 0),
+		"task stubborn ignored its cancel");
 }
 
 static int
@@ -457,11 +429,11 @@ leave_an_op(void)
 
 	if (open_in_child() < 0)
 		return 1;
-	fake_of(&fixture.shard.ring)->keeps_cancels = true;
+	fake_of(&child.shard.ring)->keeps_cancels = true;
 	torc__op_init(&op, count_cqe);
-	sqe = torc__ring_sqe(&fixture.shard.ring);
+	sqe = torc__ring_sqe(&child.shard.ring);
 	io_uring_prep_nop(sqe);
-	torc__op_submit(&fixture.shard.ring, &op, sqe);
+	torc__op_submit(&child.shard.ring, &op, sqe);
 	end_in_child();
 	return 0;
 }
@@ -470,36 +442,34 @@ leave_an_op(void)
 static void
 operations_that_never_finish_are_counted(void **state)
 {
-	char text[4096];
-	int status = run_in_child(leave_an_op, text, sizeof(text));
-
 	(void)state;
-	assert_non_null(strstr(text, "2 operations did not finish in 5 s"));
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
+	assert_says(child_text(leave_an_op, 0),
+		"2 operations did not finish in 5 s");
 }
-
-#define WITH_SHARD(test) \
-	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SHARD(every_turn_is_one_enter),
-		WITH_SHARD(a_turn_runs_a_bounded_number_of_ready_tasks),
-		WITH_SHARD(a_turn_dispatches_a_bounded_number_of_cqes),
-		WITH_SHARD(
+		WITH_TURNED_SHARD(every_turn_is_one_enter),
+		WITH_TURNED_SHARD(a_turn_runs_a_bounded_number_of_ready_tasks),
+		WITH_TURNED_SHARD(a_turn_dispatches_a_bounded_number_of_cqes),
+		WITH_TURNED_SHARD(
 			what_must_be_flushed_is_flushed_once_before_the_enter),
-		WITH_SHARD(a_shard_sleeps_until_its_next_timer),
-		WITH_SHARD(a_shard_with_nothing_at_all_sleeps_without_end),
-		WITH_SHARD(a_shard_with_a_ready_task_or_a_cqe_does_not_sleep),
-		WITH_SHARD(a_shard_with_a_message_does_not_sleep),
-		WITH_SHARD(a_task_that_a_flush_has_woken_keeps_the_shard_awake),
-		WITH_SHARD(a_shard_with_a_reader_to_resume_does_not_sleep),
-		WITH_SHARD(draining_cancels_all_tasks_and_waits_for_them),
-		WITH_SHARD(draining_reaches_what_is_spawned_meanwhile),
-		WITH_SHARD(draining_does_not_cancel_all_in_each_turn),
+		WITH_TURNED_SHARD(a_shard_sleeps_until_its_next_timer),
+		WITH_TURNED_SHARD(
+			a_shard_with_nothing_at_all_sleeps_without_end),
+		WITH_TURNED_SHARD(
+			a_shard_with_a_ready_task_or_a_cqe_does_not_sleep),
+		WITH_TURNED_SHARD(a_shard_with_a_message_does_not_sleep),
+		WITH_TURNED_SHARD(
+			a_task_that_a_flush_has_woken_keeps_the_shard_awake),
+		WITH_TURNED_SHARD(
+			a_shard_with_a_reader_to_resume_does_not_sleep),
+		WITH_TURNED_SHARD(
+			draining_cancels_all_tasks_and_waits_for_them),
+		WITH_TURNED_SHARD(draining_reaches_what_is_spawned_meanwhile),
+		WITH_TURNED_SHARD(draining_does_not_cancel_all_in_each_turn),
 		cmocka_unit_test(
 			a_handle_that_nobody_joined_goes_with_its_shard),
 		cmocka_unit_test(a_task_that_ignores_its_cancel_is_named),

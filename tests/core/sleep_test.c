@@ -6,8 +6,6 @@
  *         and jumps by exactly what the shard chose to wait.
  */
 #include <errno.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -115,12 +113,9 @@ ask_outside_a_shard(void)
 static void
 outside_a_shard_there_is_no_now(void **state)
 {
-	char text[4096];
-	int status = run_in_child(ask_outside_a_shard, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFSIGNALED(status));
-	assert_non_null(strstr(text, "torc_now_ns outside a shard"));
+	assert_says(
+		last_words(ask_outside_a_shard), "torc_now_ns outside a shard");
 }
 
 static int
@@ -146,11 +141,7 @@ sleep_together(void *arg)
 static void
 many_sleepers_wake_in_the_order_of_their_time(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, sleep_together, NULL);
-
-	assert_string_equal(f->trace, "10 10 20 30 40 50");
+	assert_trace(*state, sleep_together, NULL, "10 10 20 30 40 50");
 }
 
 /* A thread sanitizer counts each task as a thread, and allows 8128. */
@@ -248,16 +239,9 @@ end_the_eternal_sleep(void *arg)
 static void
 the_longest_sleep_lasts_until_it_is_cancelled(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, end_the_eternal_sleep, NULL);
-
-	assert_string_equal(f->trace, "day canceled canceled");
+	assert_trace(
+		*state, end_the_eternal_sleep, NULL, "day canceled canceled");
 }
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 int
 main(void)

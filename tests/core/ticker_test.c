@@ -6,9 +6,6 @@
  *         or a test says so: each tick is written down as due@came, in ms.
  */
 #include <errno.h>
-#include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -455,46 +452,37 @@ init_outside_a_shard(void)
 static void
 a_mistake_ends_the_process_and_is_named(void **state)
 {
-	static const struct {
-		int (*fn)(void);
-		const char *text;
-	} rows[] = {
+	static const struct mistake_row rows[] = {
 		{ wait_twice_at_once, "somebody waits for this ticker" },
 		{ init_without_a_period, "a period of 0" },
 		{ init_outside_a_shard, "outside a task" },
 	};
-	char text[4096];
 
 	(void)state;
-	for (unsigned i = 0; i < 3; i++) {
-		int status = run_in_child(rows[i].fn, text, sizeof(text));
-
-		assert_true(WIFSIGNALED(status));
-		assert_non_null(strstr(text, rows[i].text));
-	}
+	assert_mistakes(rows);
 }
 
-#define WITH_SHARD(test) \
+#define WITH_TICKER(test) \
 	cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		WITH_SHARD(
+		WITH_TICKER(
 			the_first_tick_comes_at_once_the_others_a_period_apart),
-		WITH_SHARD(late_ticks_follow_as_the_header_draws_it),
-		WITH_SHARD(on_the_beat_the_next_is_a_whole_period_away),
-		WITH_SHARD(the_grain_of_timers_adds_up_to_no_drift),
-		WITH_SHARD(delay_moves_the_beat_only_past_its_bound),
-		WITH_SHARD(a_tick_that_was_cancelled_by_a_select_is_due_still),
-		WITH_SHARD(
+		WITH_TICKER(late_ticks_follow_as_the_header_draws_it),
+		WITH_TICKER(on_the_beat_the_next_is_a_whole_period_away),
+		WITH_TICKER(the_grain_of_timers_adds_up_to_no_drift),
+		WITH_TICKER(delay_moves_the_beat_only_past_its_bound),
+		WITH_TICKER(a_tick_that_was_cancelled_by_a_select_is_due_still),
+		WITH_TICKER(
 			a_tick_that_was_ready_was_had_though_it_lost_a_select),
-		WITH_SHARD(an_interrupted_wait_leaves_the_tick_due),
-		WITH_SHARD(a_reset_forgets_what_was_due),
-		WITH_SHARD(a_reset_moves_a_wait_that_is_under_way),
-		WITH_SHARD(a_period_that_has_no_end_ticks_once),
-		WITH_SHARD(a_long_burst_lets_others_run),
+		WITH_TICKER(an_interrupted_wait_leaves_the_tick_due),
+		WITH_TICKER(a_reset_forgets_what_was_due),
+		WITH_TICKER(a_reset_moves_a_wait_that_is_under_way),
+		WITH_TICKER(a_period_that_has_no_end_ticks_once),
+		WITH_TICKER(a_long_burst_lets_others_run),
 		cmocka_unit_test(simulated_ticks_are_never_early),
 		cmocka_unit_test(a_mistake_ends_the_process_and_is_named),
 	};

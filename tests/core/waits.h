@@ -40,6 +40,8 @@ struct wait_row {
 	enum wait_kind kind;
 };
 
+#define WAIT_ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
+
 #define WAIT_HOUR_NS (3600 * TORC_S)
 #define WAIT_SOON_NS (20 * TORC_MS)
 

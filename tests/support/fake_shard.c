@@ -1,34 +1,17 @@
 /* SPDX-License-Identifier: MIT */
 #include "tests/support/fake_shard.h"
 
-#include <dirent.h>
-#include <signal.h>
+#include <errno.h>
 #include <stdio.h>
 #include <string.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <unistd.h>
+
+#include <torc/core/sleep.h>
 
 #include "tests/test.h"
 #include "uring/op_priv.h"
 
-#define CHILD_SECONDS 60
-
 static struct fake_shard *current;
 static uint64_t opened_ns;
-
-int
-fds_open(void)
-{
-	DIR *dir = opendir("/proc/self/fd");
-	int count = -3; /* itself, "." and ".." */
-
-	assert_non_null(dir);
-	while (readdir(dir) != NULL)
-		count++;
-	closedir(dir);
-	return count;
-}
 
 void
 fake_shard_open(struct fake_shard *f)
@@ -56,6 +39,7 @@ fake_shard_close(struct fake_shard *f)
 
 	assert_true(f->is_open);
 	f->is_open = false;
+	f->fake->keeps_cancels = false;
 	assert_int_equal(f->shard.tasks_count, 0);
 	assert_int_equal(handles_count, 0);
 	assert_int_equal(f->shard.wheel.timers_count, 0);
@@ -78,6 +62,14 @@ fake_shard_set_up(void **state)
 }
 
 int
+fake_shard_set_up_turned(void **state)
+{
+	fake_shard_set_up(state);
+	fake_shard_turn(*state, 1);
+	return 0;
+}
+
+int
 fake_shard_tear_down(void **state)
 {
 	fake_shard_close(*state);
@@ -91,6 +83,15 @@ fake_shard_spawn(torc_task_fn *fn, void *arg)
 
 	assert_int_equal(torc_spawn(&task, fn, arg), 0);
 	return task;
+}
+
+int
+fake_shard_join(struct torc_task *task)
+{
+	int result;
+
+	assert_int_equal(torc_join(task, &result), 0);
+	return result;
 }
 
 struct run {
@@ -127,10 +128,29 @@ fake_shard_run(struct fake_shard *f, torc_task_fn *fn, void *arg)
 }
 
 void
+assert_trace_at(struct fake_shard *f, torc_task_fn *fn, void *arg,
+	const char *expected, const char *file, int line)
+{
+	fake_shard_run(f, fn, arg);
+	_assert_string_equal(f->trace, expected, file, line);
+}
+
+void
 fake_shard_turn(struct fake_shard *f, unsigned count)
 {
 	for (; count > 0; count--)
 		assert_int_equal(torc__shard_turn(&f->shard, false), 0);
+}
+
+void
+fake_shard_answer(
+	struct fake_shard *f, uint8_t opcode, int32_t res, uint32_t cqe_flags)
+{
+	struct torc_ring *ring = &f->shard.ring;
+	uint32_t nth = fake_count(ring, opcode) - 1;
+
+	fake_complete(ring, fake_index(ring, opcode, nth), res, cqe_flags);
+	fake_shard_turn(f, 1);
 }
 
 void
@@ -190,38 +210,56 @@ nop_complete(uint32_t nth, int32_t res)
 	fake_complete(ring, fake_index(ring, IORING_OP_NOP, nth), res, 0);
 }
 
-int
-run_in_child(int (*fn)(void), char *text, size_t text_bytes)
+static int32_t late_res;
+
+static void
+complete_first_nop_late(struct torc_ring *ring)
 {
-	size_t len = 0;
-	char rest[256];
-	int fds[2], status;
-	ssize_t got;
-	pid_t child;
+	if (fake_count(ring, IORING_OP_ASYNC_CANCEL) == 0)
+		return;
+	fake_of(ring)->on_wait = NULL;
+	nop_complete(0, late_res);
+}
 
-	assert_int_equal(pipe(fds), 0);
-	fflush(NULL);
-	child = fork();
-	assert_true(child >= 0);
-	if (child == 0) {
-		struct rlimit no_core = { 0, 0 };
+void
+nop_completes_late(struct fake_shard *f, int32_t res)
+{
+	late_res = res;
+	f->fake->keeps_cancels = true;
+	f->fake->on_wait = complete_first_nop_late;
+}
 
-		setrlimit(RLIMIT_CORE, &no_core);
-		/* cmocka's handlers are for the parent. */
-		for (int signo = 1; signo < 32; signo++)
-			signal(signo, SIG_DFL);
-		dup2(fds[1], STDERR_FILENO);
-		alarm(CHILD_SECONDS);
-		_exit(fn());
-	}
-	close(fds[1]);
-	while (len < text_bytes - 1 &&
-		(got = read(fds[0], text + len, text_bytes - 1 - len)) > 0)
-		len += (size_t)got;
-	text[len] = '\0';
-	while (read(fds[0], rest, sizeof(rest)) > 0)
-		;
-	close(fds[0]);
-	assert_int_equal(waitpid(child, &status, 0), child);
-	return status;
+const char *
+outcome(int64_t ret)
+{
+	return ret == 0            ? "ok"
+	       : ret == -ECANCELED ? "canceled"
+	       : ret == -ETIMEDOUT ? "timeout"
+				   : "other";
+}
+
+void
+trace_outcome(int64_t ret)
+{
+	trace("%s@%u", outcome(ret), (unsigned)(fake_elapsed_ns() / TORC_MS));
+}
+
+static torc_task_fn *child_fn;
+static void *child_arg;
+
+static int
+run_task_in_child(void)
+{
+	static struct fake_shard f;
+
+	fake_shard_open(&f);
+	return fake_shard_run(&f, child_fn, child_arg);
+}
+
+const char *
+last_words_of_task(torc_task_fn *fn, void *arg)
+{
+	child_fn = fn;
+	child_arg = arg;
+	return last_words(run_task_in_child);
 }

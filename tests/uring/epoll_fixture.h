@@ -16,6 +16,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -281,6 +282,59 @@ close_with_reset(int fd)
 
 	setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof(linger));
 	close(fd);
+}
+
+/* ---- events ---- */
+
+static uint64_t event_count; /* what reads of an eventfd leave */
+
+static inline void
+read_event(struct fixture *f, int fd, uint64_t id)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(&f->ring);
+
+	io_uring_prep_read(sqe, fd, &event_count, sizeof(event_count), 0);
+	submit(f, sqe, id);
+}
+
+static inline void
+ring_event(int fd)
+{
+	uint64_t one = 1;
+
+	assert_int_equal(write(fd, &one, sizeof(one)), sizeof(one));
+}
+
+static inline void
+poll_add(struct fixture *f, int fd, unsigned mask, bool is_multishot,
+	uint64_t id)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(&f->ring);
+
+	if (is_multishot)
+		io_uring_prep_poll_multishot(sqe, fd, mask);
+	else
+		io_uring_prep_poll_add(sqe, fd, mask);
+	submit(f, sqe, id);
+}
+
+/* As many no-ops as the CQ has room for, with ids of 100 and more. */
+static inline void
+fill_cq(struct fixture *f)
+{
+	for (uint64_t id = 0; id < CQ_ENTRIES; id++) {
+		struct io_uring_sqe *sqe = torc__ring_sqe(&f->ring);
+
+		io_uring_prep_nop(sqe);
+		submit(f, sqe, 100 + id);
+	}
+}
+
+static inline void
+expect_filled_cq(struct fixture *f)
+{
+	for (uint64_t id = 0; id < CQ_ENTRIES; id++)
+		assert_ends(f, 100 + id, 0);
 }
 
 #endif /* TORC_TESTS_URING_EPOLL_FIXTURE_H */

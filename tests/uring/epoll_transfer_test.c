@@ -79,15 +79,22 @@ a_receive_of_all_waits_for_all_or_the_end(void **state)
 	close(fds[0]);
 }
 
+/* A connection whose first end, fds[0], receives with id 1. */
+static void
+open_receiving(struct fixture *f, unsigned bufs_count, int *fds)
+{
+	open_group(f, bufs_count);
+	open_tcp(fds);
+	recv_multishot(f, fds[0], 1, 0);
+}
+
 static void
 a_reset_is_an_error_and_not_an_end(void **state)
 {
 	struct fixture *f = *state;
 	int fds[2];
 
-	open_group(f, 4);
-	open_tcp(fds);
-	recv_multishot(f, fds[0], 1, 0);
+	open_receiving(f, 4, fds);
 	assert_silent(f);
 	close_with_reset(fds[1]);
 	assert_ends(f, 1, -ECONNRESET);
@@ -100,9 +107,7 @@ a_multishot_receive_goes_on_until_the_end(void **state)
 	struct fixture *f = *state;
 	int fds[2];
 
-	open_group(f, 2);
-	open_tcp(fds);
-	recv_multishot(f, fds[0], 1, 0);
+	open_receiving(f, 2, fds);
 	for (unsigned i = 0; i < 5; i++) {
 		struct torc_cqe cqe;
 
@@ -154,9 +159,7 @@ bytes_behind_an_urgent_one_are_not_left_behind(void **state)
 	struct fixture *f = *state;
 	int fds[2];
 
-	open_group(f, 4);
-	open_tcp(fds);
-	recv_multishot(f, fds[0], 1, 0);
+	open_receiving(f, 4, fds);
 	assert_silent(f);
 	write_all(fds[1], "before");
 	assert_int_equal(send(fds[1], "!", 1, MSG_OOB), 1);
@@ -204,9 +207,7 @@ without_a_buffer_a_receive_ends_and_keeps_the_bytes(void **state)
 	struct torc_cqe cqe;
 	int fds[2];
 
-	open_group(f, 1);
-	open_tcp(fds);
-	recv_multishot(f, fds[0], 1, 0);
+	open_receiving(f, 1, fds);
 	write_all(fds[1], "abc");
 	cqe = await_cqe(f, 1);
 	write_all(fds[1], "def");
@@ -254,21 +255,13 @@ a_full_cq_ends_a_receive_and_loses_no_byte(void **state)
 	struct torc_cqe cqe;
 	int fds[2];
 
-	open_group(f, 4);
-	open_tcp(fds);
-	recv_multishot(f, fds[0], 1, 0);
+	open_receiving(f, 4, fds);
 	assert_silent(f);
-	for (uint64_t id = 0; id < CQ_ENTRIES; id++) {
-		struct io_uring_sqe *sqe = torc__ring_sqe(&f->ring);
-
-		io_uring_prep_nop(sqe);
-		submit(f, sqe, 100 + id);
-	}
+	fill_cq(f);
 	write_all(fds[1], "abc");
 	turn(f);
 	turn(f);
-	for (uint64_t id = 0; id < CQ_ENTRIES; id++)
-		assert_ends(f, 100 + id, 0);
+	expect_filled_cq(f);
 	cqe = await_cqe(f, 1);
 	assert_int_equal(cqe.res, 3);
 	assert_memory_equal(buffer_of(f, cqe), "abc", 3);
@@ -311,6 +304,18 @@ who_floods_a_socket_does_not_starve_another(void **state)
 	close_both(other);
 }
 
+/* Three bursts of datagrams for the receive of id 1. */
+static void
+open_flooded(struct fixture *f, int *fds)
+{
+	open_group(f, BUFS_MAX);
+	open_unix(fds, SOCK_SEQPACKET);
+	recv_multishot(f, fds[0], 1, 0);
+	assert_silent(f);
+	for (unsigned i = 0; i < 3 * TORC__EPOLL_BURST; i++)
+		write_all(fds[1], "x");
+}
+
 /* Take so many results of one op, and give their buffers back. */
 static void
 take(struct fixture *f, uint64_t id, unsigned count)
@@ -329,12 +334,7 @@ an_op_in_the_middle_of_a_burst_can_be_cancelled(void **state)
 	struct fixture *f = *state;
 	int fds[2];
 
-	open_group(f, BUFS_MAX);
-	open_unix(fds, SOCK_SEQPACKET);
-	recv_multishot(f, fds[0], 1, 0);
-	assert_silent(f);
-	for (unsigned i = 0; i < 3 * TORC__EPOLL_BURST; i++)
-		write_all(fds[1], "x");
+	open_flooded(f, fds);
 	turn(f);
 	take(f, 1, TORC__EPOLL_BURST);
 	/* One more burst is due in the enter that takes the cancel. */
@@ -352,12 +352,7 @@ an_event_in_the_middle_of_a_burst_adds_nothing(void **state)
 	struct fixture *f = *state;
 	int fds[2];
 
-	open_group(f, BUFS_MAX);
-	open_unix(fds, SOCK_SEQPACKET);
-	recv_multishot(f, fds[0], 1, 0);
-	assert_silent(f);
-	for (unsigned i = 0; i < 3 * TORC__EPOLL_BURST; i++)
-		write_all(fds[1], "x");
+	open_flooded(f, fds);
 	write_all(fds[1], "x");
 	/* Not every enter looks for events; one of these does. */
 	for (unsigned i = 0; i < 3; i++) {

@@ -6,8 +6,6 @@
  * Method  Tasks of one fake shard. What panics does so in a child.
  */
 #include <errno.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -134,11 +132,7 @@ send_to_two(void *arg)
 static void
 all_who_wait_are_woken_by_items_and_the_end(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, send_to_two, NULL);
-
-	assert_string_equal(f->trace, "a1 b1 canceled a2 over");
+	assert_trace(*state, send_to_two, NULL, "a1 b1 canceled a2 over");
 }
 
 static int
@@ -238,12 +232,9 @@ release_under_a_receiver(void)
 static void
 a_release_under_somebody_who_waits_is_named(void **state)
 {
-	char text[512];
-	int status = run_in_child(release_under_a_receiver, text, sizeof(text));
-
 	(void)state;
-	assert_true(WIFSIGNALED(status));
-	assert_non_null(strstr(text, "while somebody waits"));
+	assert_says(
+		last_words(release_under_a_receiver), "while somebody waits");
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

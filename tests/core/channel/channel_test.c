@@ -6,72 +6,12 @@
  * Method  Tasks of one fake shard, so that who comes when is exact. What
  *         panics does so in a child.
  */
-#include <errno.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "core/channel/queue_priv.h"
-#include "tests/support/fake_shard.h"
-#include "tests/test.h"
-#include <torc/core/channel/channel.h>
-#include <torc/core/sleep.h>
+#include "tests/core/channel/fixture.h"
 
 #define MANY 1000
-
-static struct torc_channel *channel;
-
-static int
-set_up(void **state)
-{
-	return fake_shard_set_up(state);
-}
-
-/* The last reference goes with the test: nobody may wait any more. */
-static int
-tear_down(void **state)
-{
-	torc_channel_release(channel);
-	channel = NULL;
-	return fake_shard_tear_down(state);
-}
-
-static void
-make_channel(uint32_t capacity)
-{
-	assert_int_equal(
-		torc_channel_create(&channel, sizeof(int), capacity), 0);
-}
-
-static int
-try_send(int item)
-{
-	return torc_channel_try_send(channel, &item);
-}
-
-static int
-send_item(int item)
-{
-	return torc_channel_send(channel, &item);
-}
-
-/* The item, or -errno. */
-static int
-recv_item(void)
-{
-	int item = -1;
-	int ret = torc_channel_recv(channel, &item);
-
-	return ret < 0 ? ret : item;
-}
-
-static int
-try_recv(void)
-{
-	int item = -1;
-	int ret = torc_channel_try_recv(channel, &item);
-
-	return ret < 0 ? ret : item;
-}
 
 static void
 items_come_out_in_order_lap_after_lap(void **state)
@@ -181,12 +121,9 @@ send_some_and_close(void *arg)
 static void
 what_is_inside_is_received_after_the_close(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(8);
-	fake_shard_run(f, send_some_and_close, NULL);
-
-	assert_string_equal(f->trace, "closed 0 1 2 3 4 over");
+	assert_trace(
+		*state, send_some_and_close, NULL, "closed 0 1 2 3 4 over");
 }
 
 static int
@@ -202,12 +139,8 @@ close_on_a_waiting_receiver(void *arg)
 static void
 a_close_wakes_the_receiver(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(8);
-	fake_shard_run(f, close_on_a_waiting_receiver, NULL);
-
-	assert_string_equal(f->trace, "over");
+	assert_trace(*state, close_on_a_waiting_receiver, NULL, "over");
 }
 
 static int
@@ -252,12 +185,8 @@ let_senders_wait(void *arg)
 static void
 senders_that_wait_are_served_in_their_order(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(1);
-	fake_shard_run(f, let_senders_wait, NULL);
-
-	assert_string_equal(f->trace, "0 2c 1 3 4 5");
+	assert_trace(*state, let_senders_wait, NULL, "0 2c 1 3 4 5");
 }
 
 static void
@@ -299,12 +228,8 @@ close_on_waiting_senders(void *arg)
 static void
 a_close_turns_waiting_senders_away(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(1);
-	fake_shard_run(f, close_on_waiting_senders, NULL);
-
-	assert_string_equal(f->trace, "0p 1p 2p");
+	assert_trace(*state, close_on_waiting_senders, NULL, "0p 1p 2p");
 }
 
 static int
@@ -416,12 +341,8 @@ cancel_a_woken_receiver(void *arg)
 static void
 an_item_that_beat_the_cancel_is_delivered(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(2);
-	fake_shard_run(f, cancel_a_woken_receiver, NULL);
-
-	assert_string_equal(f->trace, "1 canceled");
+	assert_trace(*state, cancel_a_woken_receiver, NULL, "1 canceled");
 }
 
 static int
@@ -441,24 +362,8 @@ cancel_a_waiting_receiver(void *arg)
 static void
 a_cancelled_receiver_may_be_followed_by_another(void **state)
 {
-	struct fake_shard *f = *state;
-
 	make_channel(2);
-	fake_shard_run(f, cancel_a_waiting_receiver, NULL);
-
-	assert_string_equal(f->trace, "canceled");
-}
-
-static int
-be_polite(void *arg)
-{
-	unsigned *turns = arg;
-
-	while (!torc_channel_is_closed(channel)) {
-		++*turns;
-		assert_int_equal(torc_yield(), 0);
-	}
-	return 0;
+	assert_trace(*state, cancel_a_waiting_receiver, NULL, "canceled");
 }
 
 static int
@@ -467,7 +372,7 @@ be_greedy(void *arg)
 	unsigned turns = 0;
 
 	(void)arg;
-	assert_int_equal(torc_spawn(NULL, be_polite, &turns), 0);
+	assert_int_equal(torc_spawn(NULL, yield_until_closed, &turns), 0);
 	for (int i = 0; i < 20 * TORC__TASK_BUDGET; i++) {
 		assert_int_equal(send_item(i), 0);
 		assert_int_equal(recv_item(), i);
@@ -592,10 +497,7 @@ recv_blocking_on_a_shard(void)
 static void
 a_mistake_is_named(void **state)
 {
-	static const struct {
-		int (*fn)(void);
-		const char *says;
-	} mistakes[] = {
+	static const struct mistake_row mistakes[] = {
 		{ recv_twice, "two receive from one channel" },
 		{ recv_beside_one_who_waits, "two receive from one channel" },
 		{ release_under_a_receiver, "while somebody waits" },
@@ -605,18 +507,10 @@ a_mistake_is_named(void **state)
 		{ block_on_a_shard, "use torc_channel_send()" },
 		{ recv_blocking_on_a_shard, "use torc_channel_recv()" },
 	};
-	char text[512];
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
-		int status = run_in_child(mistakes[i].fn, text, sizeof(text));
-
-		assert_true(WIFSIGNALED(status));
-		assert_non_null(strstr(text, mistakes[i].says));
-	}
+	assert_mistakes(mistakes);
 }
-
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
 
 int
 main(void)

@@ -2,61 +2,19 @@
 /*
  * Goal    When memory runs out, what needs some says -ENOMEM and nothing is
  *         left behind; what needs none goes on.
- * Method  The linker puts the functions below in front of the allocator (see
- *         the Makefile). A scenario runs with its first allocation failing,
- *         then with its second, and so on until none fails.
+ * Method  A scenario runs with its first allocation failing, then with its
+ *         second, and so on until none fails. malloc() does not fail: the
+ *         runtime's own few are not in question here.
  */
 #include <errno.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 
-#include "tests/support/fake_shard.h"
+#include "tests/support/failing_alloc.h"
 #include "tests/test.h"
 #include <torc.h>
 
-#define NONE UINT32_MAX
-
-/* How many allocations are to succeed before one fails. */
-static _Atomic uint32_t left = NONE;
-static _Atomic uint32_t failed, live;
-
-void *__real_torc_malloc(size_t bytes);
-void *__real_torc_calloc(size_t count, size_t bytes);
-void *__real_malloc(size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-void *__wrap_torc_calloc(size_t count, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-
-static bool
-fails_now(void)
-{
-	if (left == NONE)
-		return false;
-	if (left-- > 0)
-		return false;
-	left = NONE;
-	failed++;
-	return true;
-}
-
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_malloc(bytes);
-}
-
-void *
-__wrap_torc_calloc(size_t count, size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_calloc(count, bytes);
-}
-
-/* Not the library's: the runtime's own few are not in question here. */
-void *
-__wrap_malloc(size_t bytes)
-{
-	return __real_malloc(bytes);
-}
+static _Atomic uint32_t live;
 
 static int
 count_live(void *arg)
@@ -106,21 +64,21 @@ use_all(void)
 	return ret;
 }
 
+static bool is_wrong;
+
+static void
+judge(int result, bool has_failed)
+{
+	is_wrong |= result != (has_failed ? -ENOMEM : 0);
+}
+
 static int
 fail_each(void *arg)
 {
-	uint32_t n = 0;
-	int ret;
+	uint32_t count = alloc_fail_each(use_all, judge);
 
 	(void)arg;
-	do {
-		left = n++;
-		ret = use_all();
-		left = NONE;
-		if (ret != (failed == n ? -ENOMEM : 0))
-			return -EPROTO;
-	} while (failed == n);
-	return (int)failed;
+	return is_wrong ? -EPROTO : (int)count;
 }
 
 static void

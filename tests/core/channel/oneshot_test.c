@@ -7,8 +7,6 @@
  */
 #include <errno.h>
 #include <stdio.h>
-#include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
@@ -79,11 +77,7 @@ recv_then_send(void *arg)
 static void
 a_receiver_waits_for_the_item(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, recv_then_send, NULL);
-
-	assert_string_equal(f->trace, "7");
+	assert_trace(*state, recv_then_send, NULL, "7");
 }
 
 static int
@@ -230,24 +224,15 @@ release_under_a_receiver(void)
 static void
 a_mistake_is_named(void **state)
 {
-	static const struct {
-		int (*fn)(void);
-		const char *says;
-	} mistakes[] = {
+	static const struct mistake_row mistakes[] = {
 		{ send_twice, "a second torc_oneshot_send()" },
 		{ take_twice, "a second torc_oneshot_recv()" },
 		{ wait_twice, "two receive from one oneshot" },
 		{ release_under_a_receiver, "while somebody waits" },
 	};
-	char text[512];
 
 	(void)state;
-	for (unsigned i = 0; i < sizeof(mistakes) / sizeof(*mistakes); i++) {
-		int status = run_in_child(mistakes[i].fn, text, sizeof(text));
-
-		assert_true(WIFSIGNALED(status));
-		assert_non_null(strstr(text, mistakes[i].says));
-	}
+	assert_mistakes(mistakes);
 }
 
 #define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)

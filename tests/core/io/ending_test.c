@@ -7,21 +7,9 @@
  *         count the callbacks that closed something. To see what is gone for
  *         good, callbacks keep the shard turning with new pipes.
  */
-#include <signal.h>
+#include "tests/core/io/one_of_each.h"
 
-#include "tests/core/io/fixture.h"
-
-/* One of each. */
-static struct {
-	struct torc_stream *near, *far;   /* connected to each other */
-	struct torc_stream *left, *right; /* two more */
-	struct torc_listener *listener;
-	struct torc_pipe *reader, *writer;
-	struct torc_file *file;
-	struct torc_dir *dir;
-	struct torc_process *process;
-	struct torc_signals *signals;
-} all;
+static struct torc_stream *left, *right; /* two more, connected */
 
 /* A future whose callback does something when it is cancelled. */
 struct hook {
@@ -113,42 +101,24 @@ close_all(void *unused)
 
 /* ---- opening ---- */
 
+static const struct torc_process_options sleeper = {
+	.argv = (const char *const[]){ "sleep", "1000", NULL },
+	.in = { .how = TORC_PROCESS_PIPE },
+	.out = { .how = TORC_PROCESS_PIPE },
+};
+
 static void
 start_process(void)
 {
-	const char *argv[] = { "sleep", "1000", NULL };
-	struct torc_process_options options = {
-		.argv = argv,
-		.in = { .how = TORC_PROCESS_PIPE },
-		.out = { .how = TORC_PROCESS_PIPE },
-	};
-
-	must_be(torc_process_spawn(&all.process, &options), 0);
-}
-
-static void
-catch_usr1(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	must_be(torc_signals_open(&all.signals, &set), 0);
+	must_be(torc_process_spawn(&all.process, &sleeper), 0);
 }
 
 static void
 open_all(void)
 {
-	struct torc_address address = address_of(TCP);
-
-	must_be(torc_stream_pair(&all.near, &all.far), 0);
-	must_be(torc_listen(&all.listener, &address, NULL), 0);
-	must_be(torc_pipe_open(&all.reader, &all.writer), 0);
-	must_be(torc_file_open(&all.file, "/dev/null", O_RDWR, 0), 0);
-	must_be(torc_dir_open(&all.dir, "/"), 0);
-	must_be(torc_stream_pair(&all.left, &all.right), 0);
-	start_process();
-	catch_usr1();
+	/* First, so that the signals are the last of all. */
+	must_be(torc_stream_pair(&left, &right), 0);
+	open_one_of_each(&sleeper);
 }
 
 static bool
@@ -298,7 +268,7 @@ signals_close_themselves(void *unused)
 	static struct torc_future caught;
 
 	(void)unused;
-	catch_usr1();
+	open_usr1();
 	torc_signal_start(all.signals, &caught);
 	at_end(&caught, close_signals, all.signals);
 	return 0;
@@ -474,7 +444,7 @@ join_what_has_ended(void)
 {
 	static struct torc_relay relay;
 
-	torc_relay_start(&relay, all.left, all.right, 0);
+	torc_relay_start(&relay, left, right, 0);
 	at_end(&relay.done, do_no_more, NULL);
 	must_be(torc_pipe_open(&later.reader, &later.writer), 0);
 }

@@ -2,82 +2,33 @@
 /*
  * Goal    When memory runs out, a call says so or one connection is shed:
  *         nothing crashes, hangs, stays behind, or passes for success.
- * Method  The linker puts the functions below in front of the allocator
- *         (see the Makefile). A scenario runs with its first allocation
- *         failing, then with its second, and so on until none fails.
+ * Method  A scenario runs with its first allocation failing, then with its
+ *         second, and so on until none fails.
  */
 #include <signal.h>
 
 #include "tests/core/io/fixture.h"
+#include "tests/support/failing_alloc.h"
 #include "core/vec_priv.h"
 
-#define NONE UINT32_MAX
 #define BYTES ((size_t)300000)
 
-/* How many allocations are to succeed before one fails. */
-static uint32_t left = NONE;
-static uint32_t failed;
+static unsigned fds_before;
 
-void *__real_torc_malloc(size_t bytes);
-void *__real_torc_calloc(size_t count, size_t bytes);
-void *__real_malloc(size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-void *__wrap_torc_calloc(size_t count, size_t bytes);
-void *__wrap_malloc(size_t bytes);
-
-static bool
-fails_now(void)
+static void
+judge(int result, bool has_failed)
 {
-	if (left == NONE)
-		return false;
-	if (left-- > 0)
-		return false;
-	left = NONE;
-	failed++;
-	return true;
+	must(result == 0 || result == -ENOMEM || result == -ETIMEDOUT);
+	must(has_failed || result == 0);
+	wait_until(is_shard_quiet());
+	must_be(fds_count(), fds_before);
 }
 
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_malloc(bytes);
-}
-
-void *
-__wrap_torc_calloc(size_t count, size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_calloc(count, bytes);
-}
-
-void *
-__wrap_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_malloc(bytes);
-}
-
-/* 0, or what the scenario was told. */
-typedef int scenario_fn(void);
-
-/* Returns with how many allocations the scenario makes. */
 static uint32_t
-fail_each_in_turn(scenario_fn *scenario)
+fail_each(int (*scenario)(void))
 {
-	unsigned fds_before = fds_count();
-	uint32_t n = 0;
-
-	do {
-		int ret;
-
-		failed = 0;
-		left = n++;
-		ret = scenario();
-		left = NONE;
-		must(ret == 0 || ret == -ENOMEM || ret == -ETIMEDOUT);
-		must(failed > 0 || ret == 0);
-		wait_until(is_shard_quiet());
-		must_be(fds_count(), fds_before);
-	} while (failed > 0);
-	return n - 1;
+	fds_before = fds_count();
+	return alloc_fail_each(scenario, judge);
 }
 
 /* The plain side of a relay, sending and reading at once. */
@@ -193,7 +144,7 @@ static int
 a_relay_or_one_connection_is_shed(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(relay_scenario) >= 4);
+	must(fail_each(relay_scenario) >= 4);
 	return 0;
 }
 
@@ -202,13 +153,12 @@ static int
 vectored_send_scenario(void)
 {
 	struct torc_send sends[5];
-	uint32_t after = left;
+	uint32_t paused = alloc_pause();
 	struct pair pair;
 
-	left = NONE;
 	pair_open(&pair, TCP);
 	torc__vecs_free(torc__shard);
-	left = after;
+	alloc_resume(paused);
 	for (size_t i = 0; i < 5; i++) {
 		sends[i] = (struct torc_send){ .data = bytes_at(i * 1000),
 			.bytes = 1000 };
@@ -216,7 +166,7 @@ vectored_send_scenario(void)
 	}
 	for (size_t i = 0; i < 5; i++)
 		must_be(torc_await(&sends[i].done), 1000);
-	left = NONE;
+	alloc_pause();
 	raw_expect(pair.peer, 0, 5000);
 	pair_close(&pair);
 	return 0;
@@ -226,7 +176,7 @@ static int
 sends_leave_without_memory_for_a_vector(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(vectored_send_scenario) >= 1);
+	must(fail_each(vectored_send_scenario) >= 1);
 	return 0;
 }
 
@@ -235,19 +185,18 @@ static int
 pieces_scenario(void)
 {
 	struct iovec pieces[50];
-	uint32_t after = left;
+	uint32_t paused = alloc_pause();
 	struct pair pair;
 
-	left = NONE;
 	pair_open(&pair, TCP);
 	torc__vecs_free(torc__shard);
-	left = after;
+	alloc_resume(paused);
 	for (size_t i = 0; i < 50; i++)
 		pieces[i] =
 			(struct iovec){ (void *)(uintptr_t)bytes_at(i * 100),
 				100 };
 	must_be(torc_send_vec(pair.stream, pieces, 50), 5000);
-	left = NONE;
+	alloc_pause();
 	raw_expect(pair.peer, 0, 5000);
 	pair_close(&pair);
 	return 0;
@@ -291,8 +240,8 @@ static int
 pieces_leave_without_memory_for_a_vector(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(pieces_scenario) >= 1);
-	must(fail_each_in_turn(pairs_scenario) >= 5);
+	must(fail_each(pieces_scenario) >= 1);
+	must(fail_each(pairs_scenario) >= 5);
 	return 0;
 }
 
@@ -302,15 +251,14 @@ send_file_scenario(void)
 {
 	uint64_t bytes = 3 * TORC_SEND_FILE_CHUNK_BYTES;
 	struct torc_send_file send;
-	uint32_t after = left;
+	uint32_t paused = alloc_pause();
 	struct torc_file *file;
 	struct pair pair;
 	int ret;
 
-	left = NONE;
 	pair_open(&pair, TCP);
 	must_be(torc_file_open(&file, "/proc/self/exe", O_RDONLY, 0), 0);
-	left = after;
+	alloc_resume(paused);
 	torc_send_file_start(pair.stream, &send, file, 0, bytes);
 	for (size_t got = 0; got < bytes;) {
 		static uint8_t buf[POOL_PIECE];
@@ -334,7 +282,7 @@ static int
 a_file_is_sent_with_one_chunk_or_refused(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(send_file_scenario) >= 2);
+	must(fail_each(send_file_scenario) >= 2);
 	return 0;
 }
 
@@ -369,7 +317,7 @@ static int
 opening_anything_says_enomem(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(sockets_scenario) >= 5);
+	must(fail_each(sockets_scenario) >= 5);
 	return 0;
 }
 
@@ -392,7 +340,7 @@ static int
 a_copy_into_memory_says_enomem(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(copy_scenario) >= 4);
+	must(fail_each(copy_scenario) >= 4);
 	return 0;
 }
 
@@ -434,7 +382,7 @@ static int
 files_say_enomem(void *unused)
 {
 	(void)unused;
-	must(fail_each_in_turn(files_scenario) >= 2);
+	must(fail_each(files_scenario) >= 2);
 	return 0;
 }
 

@@ -13,6 +13,7 @@
 #include <torc/test/sim.h>
 
 #include "tests/sim/support.h"
+#include "tests/core/io/chance.h"
 #include "tests/test.h"
 
 #define BYTES_MAX 60000
@@ -31,20 +32,6 @@ struct flow {
 
 typedef int send_fn(struct flow *flow, uint64_t number);
 typedef int receive_fn(struct flow *flow, uint64_t *number);
-
-/* Let it run, or cancel it at any moment. 0 or -errno. */
-static int
-end_of(struct torc_future *done)
-{
-	int ret = 0;
-
-	if (torc_sim_random(3) == 0) {
-		ret = torc_sleep(torc_sim_random(200 * TORC_US));
-		torc_future_cancel(done);
-	}
-	(void)torc_await(done);
-	return ret;
-}
 
 /* All or nothing left. 0 or -errno. */
 static int
@@ -76,7 +63,7 @@ send_packet(struct flow *flow, uint64_t number)
 	pieces[2] = (struct iovec){ data + pieces[1].iov_len,
 		bytes - pieces[1].iov_len };
 	torc_send_vec_start(flow->from, &send, pieces, 3);
-	return note_sent(flow, &send, end_of(&send.done));
+	return note_sent(flow, &send, end_by_chance(&send.done));
 }
 
 static int
@@ -123,7 +110,7 @@ send_stream(struct flow *flow, uint64_t number)
 	}
 	fd = torc_stream_fd(passed);
 	torc_send_fds_start(flow->from, &send, &number, sizeof(number), &fd, 1);
-	ret = end_of(&send.send.done);
+	ret = end_by_chance(&send.send.done);
 	torc_close(passed);
 	torc_close(kept);
 	return note_sent(flow, &send.send, ret);
@@ -156,7 +143,7 @@ receive_stream(struct flow *flow, uint64_t *number)
 	recv.fds = &fd;
 	recv.fds_max = 1;
 	torc_recv_fds_start(flow->to, &recv);
-	ret = end_of(&recv.done);
+	ret = end_by_chance(&recv.done);
 	if (ret < 0)
 		return ret;
 	if (recv.done.value == -ECANCELED)

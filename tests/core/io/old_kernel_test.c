@@ -12,24 +12,6 @@
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
 
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	fake_shard_turn(&fixture, 1);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
-
 static struct torc_stream *
 open_stream(struct fake_shard *f, int fd)
 {
@@ -134,15 +116,10 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test_setup_teardown(
-			a_kernel_that_knows_no_cap_costs_no_stream, set_up,
-			tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_refusal_of_an_uncapped_receive_ends_the_stream,
-			set_up, tear_down),
-		cmocka_unit_test_setup_teardown(
-			a_watch_that_ends_early_is_armed_again, set_up,
-			tear_down),
+		WITH_TURNED_SHARD(a_kernel_that_knows_no_cap_costs_no_stream),
+		WITH_TURNED_SHARD(
+			a_refusal_of_an_uncapped_receive_ends_the_stream),
+		WITH_TURNED_SHARD(a_watch_that_ends_early_is_armed_again),
 	};
 
 	return cmocka_run_group_tests_name(

@@ -6,21 +6,10 @@
  * Method  The real kernel. Each mistake is made in a child with two shards;
  *         what it writes before it aborts is compared.
  */
-#include <signal.h>
 #include <sys/wait.h>
 
-#include "tests/core/io/fixture.h"
+#include "tests/core/io/one_of_each.h"
 #include "tests/support/fake_shard.h"
-
-static struct {
-	struct torc_stream *near, *far;
-	struct torc_listener *listener;
-	struct torc_pipe *reader, *writer;
-	struct torc_file *file;
-	struct torc_dir *dir;
-	struct torc_process *process;
-	struct torc_signals *signals;
-} all;
 
 /* Where what is started by mistake would be. */
 static struct {
@@ -38,29 +27,11 @@ static struct {
 } op;
 
 static void
-open_signals(void)
-{
-	sigset_t set;
-
-	sigemptyset(&set);
-	sigaddset(&set, SIGUSR1);
-	must_be(torc_signals_open(&all.signals, &set), 0);
-}
-
-static void
 open_all(void)
 {
 	const char *argv[] = { "true", NULL };
-	struct torc_process_options options = { .argv = argv };
-	struct torc_address address = address_of(TCP);
 
-	must_be(torc_stream_pair(&all.near, &all.far), 0);
-	must_be(torc_listen(&all.listener, &address, NULL), 0);
-	must_be(torc_pipe_open(&all.reader, &all.writer), 0);
-	must_be(torc_file_open(&all.file, "/dev/null", O_RDWR, 0), 0);
-	must_be(torc_dir_open(&all.dir, "/"), 0);
-	must_be(torc_process_spawn(&all.process, &options), 0);
-	open_signals();
+	open_one_of_each(&(struct torc_process_options){ .argv = argv });
 	op.send = (struct torc_send){ .data = &op.byte, .bytes = 1 };
 	op.recv_fds.buf = op.read.buf = &op.byte;
 	op.recv_fds.bytes = op.read.bytes = 1;

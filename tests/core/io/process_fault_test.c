@@ -2,58 +2,11 @@
 /*
  * Goal    When memory runs out for a pipe, a child or a signal, the call says
  *         so, and nothing stays behind: no descriptor, no child, no mask.
- * Method  The linker puts the functions below in front of the allocator (see
- *         the Makefile). A scenario runs with its first allocation failing,
- *         then with its second, and so on until none fails.
+ * Method  A scenario runs with its first allocation failing, then with its
+ *         second, and so on until none fails.
  */
-#include <signal.h>
-#include <sys/wait.h>
-
-#include "tests/core/io/fixture.h"
-
-#define NONE UINT32_MAX
-
-/* How many allocations are to succeed before one fails. */
-static uint32_t left = NONE;
-static uint32_t failed;
-
-void *__real_torc_malloc(size_t bytes);
-void *__real_torc_calloc(size_t count, size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-void *__wrap_torc_calloc(size_t count, size_t bytes);
-
-static bool
-fails_now(void)
-{
-	if (left == NONE)
-		return false;
-	if (left-- > 0)
-		return false;
-	left = NONE;
-	failed++;
-	return true;
-}
-
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_malloc(bytes);
-}
-
-void *
-__wrap_torc_calloc(size_t count, size_t bytes)
-{
-	return fails_now() ? NULL : __real_torc_calloc(count, bytes);
-}
-
-static bool
-is_childless(void)
-{
-	siginfo_t info;
-
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-	       errno == ECHILD;
-}
+#include "tests/core/io/process_fixture.h"
+#include "tests/support/failing_alloc.h"
 
 static bool
 is_blocked(int signo)
@@ -64,29 +17,22 @@ is_blocked(int signo)
 	return sigismember(&mask, signo);
 }
 
-/* 0, or what the scenario was told. */
-typedef int scenario_fn(void);
+static unsigned fds_before;
 
-/* Returns with how many allocations the scenario makes. */
-static uint32_t
-fail_each_in_turn(scenario_fn *scenario)
+static void
+judge(int result, bool has_failed)
 {
-	unsigned fds_before = fds_count();
-	uint32_t n = 0;
+	must_be(result, has_failed ? -ENOMEM : 0);
+	wait_until(is_shard_quiet() && is_childless());
+	must_be(fds_count(), fds_before);
+	must(!is_blocked(SIGPIPE) && !is_blocked(SIGINT));
+}
 
-	do {
-		int ret;
-
-		failed = 0;
-		left = n++;
-		ret = scenario();
-		left = NONE;
-		must_be(ret, failed > 0 ? -ENOMEM : 0);
-		wait_until(is_shard_quiet() && is_childless());
-		must_be(fds_count(), fds_before);
-		must(!is_blocked(SIGPIPE) && !is_blocked(SIGINT));
-	} while (failed > 0);
-	return n - 1;
+static uint32_t
+fail_each(int (*scenario)(void))
+{
+	fds_before = fds_count();
+	return alloc_fail_each(scenario, judge);
 }
 
 static int
@@ -146,11 +92,11 @@ each_allocation_may_fail(void *unused)
 	(void)unused;
 	/* Its thread is made before descriptors are counted. */
 	must_be(torc_blocking(do_nothing, NULL, NULL), 0);
-	must_be(fail_each_in_turn(open_a_pipe), 2);
-	must_be(fail_each_in_turn(write_to_standard_error), 1);
-	must_be(fail_each_in_turn(wait_for_an_interrupt), 1);
+	must_be(fail_each(open_a_pipe), 2);
+	must_be(fail_each(write_to_standard_error), 1);
+	must_be(fail_each(wait_for_an_interrupt), 1);
 	/* The child, three pipes, and two buffers, one of which grows. */
-	must(fail_each_in_turn(run_a_child) >= 7);
+	must(fail_each(run_a_child) >= 7);
 	return 0;
 }
 
@@ -158,12 +104,12 @@ static void
 without_memory_nothing_is_left_half_done(void **unused)
 {
 	struct torc_options options = { .shards = 1 };
-	unsigned fds_before = fds_count();
+	unsigned fds_outside = fds_count();
 
 	(void)unused;
 	alarm(CASE_SECONDS_MAX);
 	must_be(torc_run(&options, each_allocation_may_fail, NULL), 0);
-	must_be(fds_count(), fds_before);
+	must_be(fds_count(), fds_outside);
 }
 
 int

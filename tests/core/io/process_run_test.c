@@ -5,23 +5,9 @@
  * Method  The real kernel and real programs; cancels and deadlines at any
  *         time. After each case this process has no child at all.
  */
-#include <sys/wait.h>
-
-#include "tests/core/io/fixture.h"
-
-#define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define SH(script) ARGV("sh", "-c", script)
+#include "tests/core/io/process_fixture.h"
 
 #define INPUT_BYTES ((size_t)1 << 20)
-
-static bool
-is_childless(void)
-{
-	siginfo_t info;
-
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-	       errno == ECHILD;
-}
 
 static int
 run(const char *const *argv, struct torc_process_output *output)
@@ -209,26 +195,6 @@ a_cancel_kills_it(void *unused)
 	return 0;
 }
 
-static int
-run_no_job(void *unused)
-{
-	(void)unused;
-	return torc_blocking(do_nothing, NULL, NULL);
-}
-
-/* The C library keeps something of the first thread for the next. */
-static int
-start_a_thread(void **unused)
-{
-	struct torc_options options = { .shards = 1,
-		.blocking_threads_max = 1 };
-
-	(void)unused;
-	return torc_run(&options, run_no_job, NULL);
-}
-
-#define WITH_THREAD(fn_) TORC_CASE(fn_, .options.blocking_threads_max = 1)
-
 int
 main(void)
 {
@@ -244,8 +210,6 @@ main(void)
 		WITH_THREAD(a_cancel_kills_it),
 	};
 
-	/* A folder that may not be entered would make -ENOENT an -EACCES. */
-	setenv("PATH", "/usr/bin:/bin", 1);
 	return cmocka_run_group_tests_name(
 		"core/io/process_run", tests, start_a_thread, NULL);
 }

@@ -1,29 +1,12 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal    A child begins as a clean process, its exit is told, and it leaves
- *         nothing: no zombie, no descriptor, no program that runs on.
- * Method  The real kernel and real programs: cat, sh, sleep, yes, true. After
+ * Goal    A child's end is told, or brought about, and it leaves nothing: no
+ *         zombie, no descriptor, no program that runs on.
+ * Method  The real kernel and real programs: cat, sh, sleep, true. After
  *         each case this process has no child at all.
  */
-#include <sys/resource.h>
-#include <sys/stat.h>
-#include <sys/wait.h>
-
-#include "tests/core/io/fixture.h"
-#include "tests/support/fake_shard.h"
-
-#define ARGV(...) ((const char *const[]){ __VA_ARGS__, NULL })
-#define SH(script) ARGV("sh", "-c", script)
-
-/* True when no child is left, dead or alive. */
-static bool
-is_childless(void)
-{
-	siginfo_t info;
-
-	return waitid(P_ALL, 0, &info, WEXITED | WNOHANG | WNOWAIT) < 0 &&
-	       errno == ECHILD;
-}
+#include "tests/core/io/process_fixture.h"
+#include "tests/support/child.h"
 
 /* Dead, and the business of the one that adopts orphans. */
 static bool
@@ -39,85 +22,6 @@ is_zombie(pid_t pid)
 		fclose(stat);
 	}
 	return state == 'Z';
-}
-
-static struct torc_process *
-spawn_as(struct torc_process_options options, const char *const *argv)
-{
-	struct torc_process *process;
-
-	options.argv = argv;
-	must_be(torc_process_spawn(&process, &options), 0);
-	return process;
-}
-
-static struct torc_process *
-spawn(const char *const *argv)
-{
-	return spawn_as((struct torc_process_options){ 0 }, argv);
-}
-
-static int
-spawn_error(struct torc_process_options options, const char *const *argv)
-{
-	struct torc_process *process;
-	int ret;
-
-	options.argv = argv;
-	ret = torc_process_spawn(&process, &options);
-	must(ret < 0);
-	must(is_childless());
-	return ret;
-}
-
-static struct torc_exit_status
-wait_and_close(struct torc_process *process)
-{
-	struct torc_exit_status status;
-
-	must_be(torc_process_wait(process, &status), 0);
-	torc_process_close(process);
-	must(is_childless());
-	return status;
-}
-
-/* All that comes until the end, as a string. */
-static const char *
-read_all(struct torc_pipe *pipe)
-{
-	static char text[8192];
-	size_t len = 0;
-	ssize_t got;
-
-	while ((got = torc_pipe_read(pipe, text + len, 1000)) > 0) {
-		len += (size_t)got;
-		must(len < sizeof(text) - 1000);
-	}
-	must_be(got, 0);
-	text[len] = '\0';
-	return text;
-}
-
-/* What a child writes to its output. */
-static const char *
-output_of(struct torc_process_options options, const char *const *argv)
-{
-	struct torc_process *process;
-	const char *text;
-
-	options.out.how = TORC_PROCESS_PIPE;
-	process = spawn_as(options, argv);
-	text = read_all(torc_process_stdout(process));
-	must_be(wait_and_close(process).code, 0);
-	return text;
-}
-
-static void
-must_be_text(const char *actual, const char *expected)
-{
-	if (strcmp(actual, expected) != 0)
-		printf("\"%s\" instead of \"%s\"\n", actual, expected);
-	must(strcmp(actual, expected) == 0);
 }
 
 /* ---- how it ends ---- */
@@ -309,6 +213,20 @@ an_interrupted_wait_leaves_it_running(void *unused)
 	return 0;
 }
 
+/* While a task is in fn(process), which must end by it. */
+static void
+close_under(torc_task_fn *fn, struct torc_process *process)
+{
+	struct torc_task *task;
+	int result;
+
+	must_be(torc_spawn(&task, fn, process), 0);
+	turn();
+	torc_process_close(process);
+	must_be(torc_join(task, &result), 0);
+	must_be(result, -ECANCELED);
+}
+
 static int
 wait_for_it(void *process)
 {
@@ -319,15 +237,9 @@ static int
 closing_ends_a_wait(void *unused)
 {
 	struct torc_process *process = spawn(ARGV("sleep", "1000"));
-	struct torc_task *task;
-	int result;
 
 	(void)unused;
-	must_be(torc_spawn(&task, wait_for_it, process), 0);
-	turn();
-	torc_process_close(process);
-	must_be(torc_join(task, &result), 0);
-	must_be(result, -ECANCELED);
+	close_under(wait_for_it, process);
 	return 0;
 }
 
@@ -355,16 +267,10 @@ static int
 closing_ends_who_asks_how_it_ended(void *unused)
 {
 	struct torc_process *process = spawn(ARGV("true"));
-	struct torc_task *task;
-	int result;
 
 	(void)unused;
 	must_be(torc_process_wait(process, NULL), 0);
-	must_be(torc_spawn(&task, wait_again_and_again, process), 0);
-	turn();
-	torc_process_close(process);
-	must_be(torc_join(task, &result), 0);
-	must_be(result, -ECANCELED);
+	close_under(wait_again_and_again, process);
 	return 0;
 }
 
@@ -374,17 +280,11 @@ closing_ends_a_stop(void *unused)
 	struct torc_process_options options = { .out.how = TORC_PROCESS_PIPE,
 		.own_group = true };
 	struct torc_process *process = spawn_as(options, SH(STUBBORN));
-	struct torc_task *task;
-	int result;
 	char byte;
 
 	(void)unused;
 	must_be(torc_pipe_read(torc_process_stdout(process), &byte, 1), 1);
-	must_be(torc_spawn(&task, stop_patiently, process), 0);
-	turn();
-	torc_process_close(process);
-	must_be(torc_join(task, &result), 0);
-	must_be(result, -ECANCELED);
+	close_under(stop_patiently, process);
 	wait_until(is_childless());
 	return 0;
 }
@@ -424,305 +324,6 @@ a_cancelled_spawn_leaves_no_child_or_a_handle(void *unused)
 			must_be(spawn.done.value, -ECANCELED);
 		wait_until(is_childless());
 	}
-	return 0;
-}
-
-/* ---- how it begins ---- */
-
-static int
-what_keeps_it_from_starting_is_told(void *unused)
-{
-	struct torc_process_options plain = { 0 };
-	char path[] = "/tmp/torc-process-XXXXXX", *huge = malloc(4 << 20);
-	int fd = mkstemp(path);
-
-	(void)unused;
-	must(fd >= 0 && huge != NULL);
-	memset(huge, 'x', 4 << 20);
-	huge[(4 << 20) - 1] = '\0';
-	must_be(spawn_error(plain, ARGV("torc-no-such-program")), -ENOENT);
-	must_be(spawn_error(plain, ARGV("/no/such/program")), -ENOENT);
-	must_be(spawn_error(plain, ARGV("")), -ENOENT);
-	must_be(spawn_error(plain, ARGV("/tmp")), -EACCES);
-	must_be(spawn_error(plain, ARGV(path)), -EACCES);
-	must_be(fchmod(fd, 0700), 0);
-	close(fd);
-	must_be(spawn_error(plain, ARGV(path)), -ENOEXEC);
-	must_be(unlink(path), 0);
-	must_be(spawn_error(plain, ARGV("true", huge)), -E2BIG);
-	plain.directory = "/no/such/directory";
-	must_be(spawn_error(plain, ARGV("true")), -ENOENT);
-	free(huge);
-	return 0;
-}
-
-static int
-a_descriptor_that_is_not_open_is_told(void *unused)
-{
-	struct torc_process_options options = {
-		.out = { TORC_PROCESS_FD, 12345 }, .in.how = TORC_PROCESS_PIPE
-	};
-
-	(void)unused;
-	must_be(spawn_error(options, ARGV("true")), -EBADF);
-	options.out.fd = -1;
-	must_be(spawn_error(options, ARGV("true")), -EBADF);
-	return 0;
-}
-
-static int
-without_descriptors_there_is_no_child(void *unused)
-{
-	struct torc_process_options options = { .in.how = TORC_PROCESS_PIPE,
-		.err.how = TORC_PROCESS_PIPE };
-	unsigned first = fds_count() - 1;
-
-	(void)unused;
-	for (unsigned left = 0; left < 6; left++) {
-		struct rlimit old, few;
-		struct torc_process *process;
-		int ret;
-
-		options.argv = ARGV("true");
-		must_be(getrlimit(RLIMIT_NOFILE, &old), 0);
-		few = (struct rlimit){ first + left, old.rlim_max };
-		must_be(setrlimit(RLIMIT_NOFILE, &few), 0);
-		ret = torc_process_spawn(&process, &options);
-		must_be(setrlimit(RLIMIT_NOFILE, &old), 0);
-		must(ret == 0 || ret == -EMFILE);
-		if (ret == 0)
-			torc_process_close(process);
-		wait_until(is_childless());
-	}
-	return 0;
-}
-
-static int
-its_directory_and_environment_are_as_asked(void *unused)
-{
-	struct torc_process_options options = { .directory = "/usr" };
-
-	(void)unused;
-	must_be_text(output_of(options, ARGV("pwd")), "/usr\n");
-	options.envp = ARGV("ONE=1", "PATH=/nowhere:/bin:/usr/bin");
-	must_be_text(output_of(options, SH("echo $ONE$HOME")), "1\n");
-	options.envp = ARGV("PATH=/nowhere");
-	must_be(spawn_error(options, ARGV("true")), -ENOENT);
-	/* Without a PATH there is a usual one. */
-	options.envp = ARGV("ONE=2");
-	must_be_text(output_of(options, SH("echo $ONE")), "2\n");
-	options.program = "/bin/sh";
-	must_be_text(output_of(options, ARGV("me", "-c", "echo $0")), "me\n");
-	return 0;
-}
-
-/* The signals that this process ignores, one bit each. */
-static uint64_t
-ignored_here(void)
-{
-	FILE *status = fopen("/proc/self/status", "re");
-	char line[256];
-	uint64_t set = 0;
-
-	must(status != NULL);
-	while (fgets(line, sizeof(line), status) != NULL)
-		if (strncmp(line, "SigIgn:", 7) == 0)
-			set = strtoull(line + 7, NULL, 16);
-	fclose(status);
-	return set;
-}
-
-/*
- * What was ignored before the test is so in the child: SIGINT in a shell's
- * background, and below a posix_spawn(3) of glibc 2.36, which is make's, two
- * signals of glibc's own.
- */
-static int
-it_begins_with_clean_signals(void *unused)
-{
-	struct torc_process_options options = { 0 };
-	struct sigaction ignore = { .sa_handler = SIG_IGN }, old_pipe, old_hup;
-	struct torc_pipe *reader, *writer;
-	char expected[80];
-	const char *text;
-	sigset_t set, old;
-	uint64_t ignored;
-
-	(void)unused;
-	must_be(torc_pipe_open(&reader, &writer), 0);
-	sigfillset(&set);
-	must_be(pthread_sigmask(SIG_BLOCK, &set, &old), 0);
-	must_be(sigaction(SIGPIPE, &ignore, &old_pipe), 0);
-	must_be(sigaction(SIGHUP, &ignore, &old_hup), 0);
-	ignored = ignored_here();
-	must((ignored & 1) != 0 && (ignored >> (SIGPIPE - 1) & 1) != 0);
-
-	text = output_of(options,
-		ARGV("grep", "-E", "^Sig(Blk|Ign)", "/proc/self/status"));
-
-	must_be(sigaction(SIGPIPE, &old_pipe, NULL), 0);
-	must_be(sigaction(SIGHUP, &old_hup, NULL), 0);
-	must_be(pthread_sigmask(SIG_SETMASK, &old, NULL), 0);
-	ignored &= ~(UINT64_C(1) << (SIGPIPE - 1));
-	snprintf(expected, sizeof(expected),
-		"SigBlk:\t%016x\nSigIgn:\t%016" PRIx64 "\n", 0, ignored);
-	must_be_text(text, expected);
-	torc_pipe_close(reader);
-	torc_pipe_close(writer);
-	return 0;
-}
-
-static int
-it_inherits_three_descriptors_or_what_is_meant_for_it(void *unused)
-{
-	struct torc_process_options options = { .in.how = TORC_PROCESS_NULL };
-	int fd = open("/dev/null", O_RDONLY);
-
-	(void)unused;
-	must(fd >= 0);
-	/* ls itself opens the folder as 3. */
-	must_be_text(output_of(options, ARGV("ls", "/proc/self/fd")),
-		"0\n1\n2\n3\n");
-	options.inherits_fds = true;
-	must(strlen(output_of(options, ARGV("ls", "/proc/self/fd"))) > 8);
-	close(fd);
-	return 0;
-}
-
-static int
-a_group_or_a_session_of_its_own(void *unused)
-{
-	static const char script[] =
-		"set -- $(cat /proc/$$/stat); [ $5 = $$ ] && echo group;"
-		"[ $6 = $$ ] && echo session; echo end";
-	struct torc_process_options options = { 0 };
-
-	(void)unused;
-	must_be_text(output_of(options, SH(script)), "end\n");
-	options.own_group = true;
-	must_be_text(output_of(options, SH(script)), "group\nend\n");
-	options.own_session = true;
-	must_be_text(output_of(options, SH(script)), "group\nsession\nend\n");
-	return 0;
-}
-
-static int
-its_descriptors_may_be_any_in_any_order(void *unused)
-{
-	struct torc_process_options options = {
-		/* Crosswise, as a plain dup2 in turn would get it wrong. */
-		.in = { TORC_PROCESS_FD, STDERR_FILENO },
-		.err = { TORC_PROCESS_FD, STDIN_FILENO },
-		.out.how = TORC_PROCESS_PIPE,
-	};
-	struct stat in, err;
-	char text[256];
-
-	(void)unused;
-	must_be(fstat(STDERR_FILENO, &in), 0);
-	must_be(fstat(STDIN_FILENO, &err), 0);
-	snprintf(text, sizeof(text), "%llu\n%llu\n",
-		(unsigned long long)in.st_ino, (unsigned long long)err.st_ino);
-	must_be_text(output_of(options,
-			     ARGV("stat", "-L", "-c", "%i", "/proc/self/fd/0",
-				     "/proc/self/fd/2")),
-		text);
-	return 0;
-}
-
-/* ---- its pipes ---- */
-
-static int
-feed(void *arg)
-{
-	struct torc_process *process = arg;
-
-	for (size_t at = 0; at < 1 << 20; at += POOL_PIECE)
-		must_be(torc_pipe_write_all(torc_process_stdin(process),
-				bytes_at(at), POOL_PIECE),
-			POOL_PIECE);
-	torc_pipe_close(torc_process_stdin(process));
-	must(torc_process_stdin(process) == NULL);
-	return 0;
-}
-
-static int
-a_mebibyte_goes_through_cat_and_comes_back(void *unused)
-{
-	static uint8_t buf[POOL_PIECE];
-	struct torc_process_options options = { .in.how = TORC_PROCESS_PIPE,
-		.out.how = TORC_PROCESS_PIPE };
-	struct torc_process *process = spawn_as(options, ARGV("cat"));
-	struct torc_task *task;
-	size_t at = 0;
-	ssize_t got;
-
-	(void)unused;
-	must(torc_process_stderr(process) == NULL);
-	must_be(torc_spawn(&task, feed, process), 0);
-	while ((got = torc_pipe_read(
-			torc_process_stdout(process), buf, sizeof(buf))) > 0) {
-		must(is_right(buf, at, (size_t)got));
-		at += (size_t)got;
-	}
-	must_be(at, 1 << 20);
-	must_be(torc_join(task, NULL), 0);
-	must_be(wait_and_close(process).code, 0);
-	return 0;
-}
-
-static int
-one_child_writes_into_the_other(void *unused)
-{
-	struct torc_process_options first = { .out.how = TORC_PROCESS_PIPE };
-	struct torc_process_options second = { .out.how = TORC_PROCESS_PIPE };
-	struct torc_process *yes = spawn_as(first, ARGV("yes"));
-	struct torc_process *head;
-
-	(void)unused;
-	second.in = (struct torc_process_stdio){ TORC_PROCESS_FD,
-		torc_pipe_fd(torc_process_stdout(yes)) };
-	head = spawn_as(second, ARGV("head", "-n", "3"));
-	torc_pipe_close(torc_process_stdout(yes));
-
-	must_be_text(read_all(torc_process_stdout(head)), "y\ny\ny\n");
-	must_be(torc_process_wait(head, NULL), 0);
-	torc_process_close(head);
-	/* Nobody reads any more, and nobody has blocked its SIGPIPE. */
-	must_be(wait_and_close(yes).signo, SIGPIPE);
-	return 0;
-}
-
-static int
-one_that_closes_its_output_early_is_still_waited_for(void *unused)
-{
-	struct torc_process_options options = { .out.how = TORC_PROCESS_PIPE,
-		.in.how = TORC_PROCESS_PIPE };
-	struct torc_process *process =
-		spawn_as(options, SH("exec >&-; read line; exit 7"));
-	char byte;
-
-	(void)unused;
-	must_be(torc_pipe_read(torc_process_stdout(process), &byte, 1), 0);
-	must_be(torc_process_try_wait(process, NULL), -EAGAIN);
-	must_be(torc_pipe_write_all(torc_process_stdin(process), "\n", 1), 1);
-	must_be(wait_and_close(process).code, 7);
-	return 0;
-}
-
-static int
-closing_it_ends_who_reads_its_output(void *unused)
-{
-	struct torc_process_options options = { .out.how = TORC_PROCESS_PIPE };
-	struct torc_process *process = spawn_as(options, ARGV("sleep", "1000"));
-	char byte;
-	struct torc_pipe_read read = { .buf = &byte, .bytes = 1 };
-
-	(void)unused;
-	torc_pipe_read_start(torc_process_stdout(process), &read);
-	turn();
-	torc_process_close(process);
-	must_be(torc_await(&read.done), -ECANCELED);
 	return 0;
 }
 
@@ -868,40 +469,11 @@ wait_twice(void *unused)
 	return 0;
 }
 
-static int
-run_wait_twice(void)
-{
-	return torc_run(
-		&(struct torc_options){ .shards = 1 }, wait_twice, NULL);
-}
-
 static void
 two_who_wait_at_once_are_named_as_a_mistake(void **unused)
 {
-	char text[512] = "";
-	int status = run_in_child(run_wait_twice, text, sizeof(text));
-
 	(void)unused;
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_non_null(strstr(text, "waited for again"));
-}
-
-static int
-run_no_job(void *unused)
-{
-	(void)unused;
-	return torc_blocking(do_nothing, NULL, NULL);
-}
-
-/* The C library keeps something of the first thread for the next. */
-static int
-start_a_thread(void **unused)
-{
-	struct torc_options options = { .shards = 1,
-		.blocking_threads_max = 1 };
-
-	(void)unused;
-	return torc_run(&options, run_no_job, NULL);
+	assert_says(last_words_of_run(wait_twice, NULL, 1), "waited for again");
 }
 
 static void
@@ -914,8 +486,6 @@ two_hundred_on_many_threads_leave_nothing(void **unused)
 	must_be(torc_run(&options, two_hundred_at_once, NULL), 0);
 	must_be(fds_count(), fds_before);
 }
-
-#define WITH_THREAD(fn_) TORC_CASE(fn_, .options.blocking_threads_max = 1)
 
 int
 main(void)
@@ -936,20 +506,6 @@ main(void)
 		WITH_THREAD(closing_ends_who_asks_how_it_ended),
 		WITH_THREAD(closing_ends_a_stop),
 		WITH_THREAD(a_cancelled_spawn_leaves_no_child_or_a_handle),
-		WITH_THREAD(what_keeps_it_from_starting_is_told),
-		WITH_THREAD(a_descriptor_that_is_not_open_is_told),
-		WITH_THREAD(without_descriptors_there_is_no_child),
-		WITH_THREAD(its_directory_and_environment_are_as_asked),
-		WITH_THREAD(it_begins_with_clean_signals),
-		WITH_THREAD(
-			it_inherits_three_descriptors_or_what_is_meant_for_it),
-		WITH_THREAD(a_group_or_a_session_of_its_own),
-		WITH_THREAD(its_descriptors_may_be_any_in_any_order),
-		WITH_THREAD(a_mebibyte_goes_through_cat_and_comes_back),
-		WITH_THREAD(one_child_writes_into_the_other),
-		WITH_THREAD(
-			one_that_closes_its_output_early_is_still_waited_for),
-		WITH_THREAD(closing_it_ends_who_reads_its_output),
 		cmocka_unit_test(two_hundred_on_many_threads_leave_nothing),
 		cmocka_unit_test(children_that_came_too_late_are_killed),
 		cmocka_unit_test(every_shard_may_have_its_own),
@@ -960,8 +516,6 @@ main(void)
 		cmocka_unit_test(two_who_wait_at_once_are_named_as_a_mistake),
 	};
 
-	/* A folder that may not be entered would make -ENOENT an -EACCES. */
-	setenv("PATH", "/usr/bin:/bin", 1);
 	return cmocka_run_group_tests_name(
 		"core/io/process", tests, start_a_thread, NULL);
 }

@@ -149,29 +149,43 @@ files_and_other_sends_keep_the_order_of_the_calls(void *unused)
 
 /* ---- ends that are not its own ---- */
 
+/* A file that the peer does not read, and a send that waits behind it. */
+struct held {
+	struct pair pair;
+	struct torc_file *file;
+	struct torc_send_file send;
+	struct torc_send behind;
+};
+
+static void
+held_open(struct held *held)
+{
+	held->file = file_of(LARGE);
+	held->behind = (struct torc_send){ .data = bytes_at(0), .bytes = 500 };
+	pair_open(&held->pair, TCP);
+	torc_send_file_start(
+		held->pair.stream, &held->send, held->file, 0, LARGE);
+	torc_send_start(held->pair.stream, &held->behind);
+	torc_sleep(10 * TORC_MS);
+}
+
 static int
 a_cancel_in_flight_says_how_far_it_came(void *unused)
 {
-	struct torc_file *file = file_of(LARGE);
-	struct torc_send behind = { .data = bytes_at(0), .bytes = 500 };
-	struct torc_send_file send;
-	struct pair pair;
+	struct held held;
 
 	(void)unused;
-	pair_open(&pair, TCP);
-	torc_send_file_start(pair.stream, &send, file, 0, LARGE);
-	torc_send_start(pair.stream, &behind);
-	torc_sleep(10 * TORC_MS);
+	held_open(&held);
 
-	torc_future_cancel(&send.done);
+	torc_future_cancel(&held.send.done);
 
-	must_be(torc_await(&send.done), -ECANCELED);
-	must(send.sent_bytes > 0 && send.sent_bytes < LARGE);
-	raw_expect(pair.peer, 0, send.sent_bytes);
-	raw_expect(pair.peer, 0, 500);
-	must_be(torc_await(&behind.done), 500);
-	torc_file_close(file);
-	pair_close(&pair);
+	must_be(torc_await(&held.send.done), -ECANCELED);
+	must(held.send.sent_bytes > 0 && held.send.sent_bytes < LARGE);
+	raw_expect(held.pair.peer, 0, held.send.sent_bytes);
+	raw_expect(held.pair.peer, 0, 500);
+	must_be(torc_await(&held.behind.done), 500);
+	torc_file_close(held.file);
+	pair_close(&held.pair);
 	return 0;
 }
 
@@ -251,25 +265,20 @@ a_deadline_ends_a_file_that_nobody_reads(void *unused)
 static int
 a_reset_ends_it_with_its_error(void *unused)
 {
-	struct torc_file *file = file_of(LARGE);
-	struct torc_send behind = { .data = bytes_at(0), .bytes = 500 };
-	struct torc_send_file send;
-	struct pair pair;
+	struct held held;
 
 	(void)unused;
-	pair_open(&pair, TCP);
-	torc_send_file_start(pair.stream, &send, file, 0, LARGE);
-	torc_send_start(pair.stream, &behind);
-	torc_sleep(5 * TORC_MS);
+	held_open(&held);
 
-	raw_reset(pair.peer);
+	raw_reset(held.pair.peer);
 
-	must_be(torc_await(&send.done), -ECONNRESET);
-	must_be(torc_await(&behind.done), -ECONNRESET);
-	must_be(torc_send_file(pair.stream, file, 0, 10), -ECONNRESET);
-	torc_file_close(file);
-	pair.peer = -1;
-	pair_close(&pair);
+	must_be(torc_await(&held.send.done), -ECONNRESET);
+	must_be(torc_await(&held.behind.done), -ECONNRESET);
+	must_be(torc_send_file(held.pair.stream, held.file, 0, 10),
+		-ECONNRESET);
+	torc_file_close(held.file);
+	held.pair.peer = -1;
+	pair_close(&held.pair);
 	return 0;
 }
 

@@ -541,13 +541,6 @@ open_everywhere(void *unused)
 }
 
 static int
-run_on_second_shard(void)
-{
-	return torc_run(
-		&(struct torc_options){ .shards = 2 }, open_everywhere, NULL);
-}
-
-static int
 start_twice(void *unused)
 {
 	static struct torc_future one, two;
@@ -559,26 +552,14 @@ start_twice(void *unused)
 	return 0;
 }
 
-static int
-run_start_twice(void)
-{
-	return torc_run(
-		&(struct torc_options){ .shards = 1 }, start_twice, NULL);
-}
-
 static void
 the_wrong_shard_and_a_second_waiter_are_named(void **unused)
 {
-	char text[512] = "";
-	int status = run_in_child(run_on_second_shard, text, sizeof(text));
-
 	(void)unused;
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_non_null(strstr(text, "shard 0 alone"));
-
-	status = run_in_child(run_start_twice, text, sizeof(text));
-	assert_true(WIFSIGNALED(status) && WTERMSIG(status) == SIGABRT);
-	assert_non_null(strstr(text, "waited for again"));
+	assert_says(
+		last_words_of_run(open_everywhere, NULL, 2), "shard 0 alone");
+	assert_says(
+		last_words_of_run(start_twice, NULL, 1), "waited for again");
 }
 
 static int

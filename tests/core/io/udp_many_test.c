@@ -186,30 +186,57 @@ expect_segments(struct torc_udp *udp, const uint8_t *data, size_t bytes)
 	}
 }
 
+/* A sender, and who receives. */
+struct couple {
+	struct torc_udp *udp, *sender;
+	struct torc_address here;
+};
+
+static void
+couple_open(struct couple *c)
+{
+	struct torc_address from;
+
+	c->udp = open_at(UDP, &c->here);
+	c->sender = open_at(UDP, &from);
+}
+
+static void
+couple_close(struct couple *c)
+{
+	torc_udp_close(c->sender);
+	torc_udp_close(c->udp);
+}
+
+static void
+send_segments(struct couple *c, const uint8_t *data, size_t bytes)
+{
+	must_be(torc_udp_send_segments(
+			c->sender, data, bytes, SEGMENT, &c->here),
+		bytes);
+}
+
 static void
 send_and_expect(bool is_joined)
 {
 	/* One less and one more than a message may hold, and in between. */
 	static const size_t sizes[] = { 1, SEGMENT, SEGMENT + 1, 10 * SEGMENT,
 		54 * SEGMENT, 54 * SEGMENT + 7, 60 * SEGMENT };
-	struct torc_address here, from;
-	struct torc_udp *udp = open_at(UDP, &here);
-	struct torc_udp *sender = open_at(UDP, &from);
+	struct couple c;
 	int bytes = 4 << 20;
 
-	(void)setsockopt(udp->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
-	must_be(torc_udp_join_set(udp, is_joined), 0);
+	couple_open(&c);
+	(void)setsockopt(
+		c.udp->fd, SOL_SOCKET, SO_RCVBUF, &bytes, sizeof(bytes));
+	must_be(torc_udp_join_set(c.udp, is_joined), 0);
 	for (size_t i = 0; i < sizeof(sizes) / sizeof(sizes[0]); i++) {
 		uint8_t *data = numbered(sizes[i]);
 
-		must_be(torc_udp_send_segments(
-				sender, data, sizes[i], SEGMENT, &here),
-			sizes[i]);
-		expect_segments(udp, data, sizes[i]);
+		send_segments(&c, data, sizes[i]);
+		expect_segments(c.udp, data, sizes[i]);
 		free(data);
 	}
-	torc_udp_close(sender);
-	torc_udp_close(udp);
+	couple_close(&c);
 }
 
 static int
@@ -228,48 +255,48 @@ what_the_kernel_joined_is_shown_one_by_one(void *unused)
 	return 0;
 }
 
+/* 20 segments are on their way, and may arrive as one message. */
+static uint8_t *
+couple_open_joined(struct couple *c)
+{
+	uint8_t *data = numbered(20 * SEGMENT);
+
+	couple_open(c);
+	must_be(torc_udp_join_set(c->udp, true), 0);
+	send_segments(c, data, 20 * SEGMENT);
+	return data;
+}
+
 /* The proof that the two cases above are not the same. */
 static int
 a_joined_message_takes_one_buffer(void *unused)
 {
-	struct torc_address here, from;
-	struct torc_udp *udp = open_at(UDP, &here);
-	struct torc_udp *sender = open_at(UDP, &from);
-	uint8_t *data = numbered(20 * SEGMENT);
+	struct couple c;
+	uint8_t *data;
 
 	(void)unused;
-	must_be(torc_udp_join_set(udp, true), 0);
-	must_be(torc_udp_send_segments(
-			sender, data, 20 * SEGMENT, SEGMENT, &here),
-		20 * SEGMENT);
-	expect_segments(udp, data, SEGMENT);
-	must_be(udp->held, 1);
-	must(udp->rx_first != NULL);
-	expect_segments(udp, data + SEGMENT, 19 * SEGMENT);
+	data = couple_open_joined(&c);
+	expect_segments(c.udp, data, SEGMENT);
+	must_be(c.udp->held, 1);
+	must(c.udp->rx_first != NULL);
+	expect_segments(c.udp, data + SEGMENT, 19 * SEGMENT);
 
 	free(data);
-	torc_udp_close(sender);
-	torc_udp_close(udp);
+	couple_close(&c);
 	return 0;
 }
 
 static int
 a_joined_message_that_nobody_read_is_given_back(void *unused)
 {
-	struct torc_address here, from;
-	struct torc_udp *udp = open_at(UDP, &here);
-	struct torc_udp *sender = open_at(UDP, &from);
-	uint8_t *data = numbered(20 * SEGMENT);
+	struct couple c;
+	uint8_t *data;
 
 	(void)unused;
-	must_be(torc_udp_join_set(udp, true), 0);
-	must_be(torc_udp_send_segments(
-			sender, data, 20 * SEGMENT, SEGMENT, &here),
-		20 * SEGMENT);
-	expect_segments(udp, data, 3 * SEGMENT);
+	data = couple_open_joined(&c);
+	expect_segments(c.udp, data, 3 * SEGMENT);
 
-	torc_udp_close(sender);
-	torc_udp_close(udp);
+	couple_close(&c);
 	free(data);
 	return 0;
 }
@@ -277,23 +304,19 @@ a_joined_message_that_nobody_read_is_given_back(void *unused)
 static int
 a_refused_gso_goes_out_singly(void *unused)
 {
-	struct torc_address here, from;
-	struct torc_udp *udp = open_at(UDP, &here);
-	struct torc_udp *sender = open_at(UDP, &from);
+	struct couple c;
 	uint8_t *data = numbered(5 * SEGMENT);
 
 	(void)unused;
-	sender->is_without_gso = true;
-	must_be(torc_udp_send_segments(
-			sender, data, 5 * SEGMENT, SEGMENT, &here),
-		5 * SEGMENT);
-	expect_segments(udp, data, 5 * SEGMENT);
-	must_be(torc_udp_send_segments(sender, data, 70000, 65508, &here),
+	couple_open(&c);
+	c.sender->is_without_gso = true;
+	send_segments(&c, data, 5 * SEGMENT);
+	expect_segments(c.udp, data, 5 * SEGMENT);
+	must_be(torc_udp_send_segments(c.sender, data, 70000, 65508, &c.here),
 		-EMSGSIZE);
 
 	free(data);
-	torc_udp_close(sender);
-	torc_udp_close(udp);
+	couple_close(&c);
 	return 0;
 }
 

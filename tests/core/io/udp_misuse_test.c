@@ -4,16 +4,12 @@
  *         names them.
  * Method  Programs that make one, in a child.
  */
-#include <signal.h>
-#include <string.h>
-#include <sys/wait.h>
+#include <unistd.h>
 
 #include <torc.h>
 
-#include "tests/support/fake_shard.h"
+#include "tests/support/child.h"
 #include "tests/test.h"
-
-static char text[4096];
 
 static struct torc_udp *
 bind_one(const char *where)
@@ -84,62 +80,28 @@ close_under_a_send(void *arg)
 	return 0;
 }
 
-static int
-run(torc_task_fn *fn, unsigned shards)
-{
-	struct torc_options options = { .shards = shards };
-
-	alarm(30);
-	return torc_run(&options, fn, NULL);
-}
-
-static int
-twice_program(void)
-{
-	return run(receive_twice, 1);
-}
-
-static int
-elsewhere_program(void)
-{
-	return run(use_elsewhere, 2);
-}
-
-static int
-close_program(void)
-{
-	return run(close_under_a_send, 1);
-}
-
-static void
-panics(int (*program)(void), const char *line)
-{
-	int status = run_in_child(program, text, sizeof(text));
-
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
-	assert_non_null(strstr(text, line));
-}
-
 static void
 two_tasks_that_receive_are_told_so(void **state)
 {
 	(void)state;
-	panics(twice_program, "two tasks receive from one udp socket");
+	assert_says(last_words_of_run(receive_twice, NULL, 1),
+		"two tasks receive from one udp socket");
 }
 
 static void
 another_shard_is_told_whose_it_is(void **state)
 {
 	(void)state;
-	panics(elsewhere_program, "a udp socket of shard 0 is used on shard 1");
+	assert_says(last_words_of_run(use_elsewhere, NULL, 2),
+		"a udp socket of shard 0 is used on shard 1");
 }
 
 static void
 closing_under_a_send_is_told(void **state)
 {
 	(void)state;
-	panics(close_program, "closed while a task sends on it");
+	assert_says(last_words_of_run(close_under_a_send, NULL, 1),
+		"closed while a task sends on it");
 }
 
 int

@@ -14,6 +14,7 @@
 #include <torc/test/sim.h>
 
 #include "tests/sim/support.h"
+#include "tests/core/io/chance.h"
 #include "tests/test.h"
 
 #define BYTES_MAX 60000
@@ -35,20 +36,6 @@ open_flow(struct flow *flow)
 {
 	*flow = (struct flow){ .key = torc_sim_random(UINT32_MAX) };
 	return torc_stream_pair(&flow->from, &flow->to);
-}
-
-/* Let it run, or cancel it at any moment. 0 or -errno. */
-static int
-end_send(struct torc_future *done)
-{
-	int ret = 0;
-
-	if (torc_sim_random(3) == 0) {
-		ret = torc_sleep(torc_sim_random(200 * TORC_US));
-		torc_future_cancel(done);
-	}
-	(void)torc_await(done);
-	return ret;
 }
 
 static unsigned
@@ -80,7 +67,7 @@ send_pieces(struct flow *flow)
 	pattern_fill(data, flow->key, flow->sent, bytes);
 	torc_send_vec_start(
 		flow->from, &send, pieces, cut(pieces, data, bytes));
-	ret = end_send(&send.done);
+	ret = end_by_chance(&send.done);
 	if (send.done.value >= 0 && send.sent_bytes != bytes)
 		return -EBADMSG;
 	flow->sent += send.sent_bytes;
@@ -104,7 +91,7 @@ send_part_of_file(struct flow *flow)
 	int ret;
 
 	torc_send_file_start(flow->from, &send, flow->file, flow->sent, bytes);
-	ret = end_send(&send.done);
+	ret = end_by_chance(&send.done);
 	if (send.done.value > (int64_t)bytes ||
 		(send.done.value >= 0 &&
 			send.sent_bytes != (size_t)send.done.value) ||

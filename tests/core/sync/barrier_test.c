@@ -44,11 +44,7 @@ two_rounds(void *arg)
 static void
 each_round_has_one_leader_and_goes_on_in_order(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, two_rounds, NULL);
-
-	assert_string_equal(f->trace, "c-1 a-ok b-ok | f-1 d-ok e-ok");
+	assert_trace(*state, two_rounds, NULL, "c-1 a-ok b-ok | f-1 d-ok e-ok");
 }
 
 static int
@@ -66,11 +62,7 @@ come_alone(void *arg)
 static void
 a_barrier_for_one_or_none_lets_all_go(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, come_alone, NULL);
-
-	assert_string_equal(f->trace, "1 1 1");
+	assert_trace(*state, come_alone, NULL, "1 1 1");
 }
 
 static int
@@ -97,12 +89,8 @@ cancel_some(void *arg)
 static void
 one_that_was_cancelled_has_not_come(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_some, NULL);
-
-	assert_string_equal(
-		f->trace, "early-canceled a-canceled d-1 b-ok c-ok");
+	assert_trace(*state, cancel_some, NULL,
+		"early-canceled a-canceled d-1 b-ok c-ok");
 }
 
 static int
@@ -128,11 +116,7 @@ cancel_after_the_last(void *arg)
 static void
 a_cancel_after_the_last_has_come_is_too_late(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_after_the_last, NULL);
-
-	assert_string_equal(f->trace, "1 a-ok late");
+	assert_trace(*state, cancel_after_the_last, NULL, "1 a-ok late");
 }
 
 static struct torc_waiter waiters[3];
@@ -169,11 +153,7 @@ come_as_functions(void *arg)
 static void
 who_is_let_go_can_cancel_nobody_of_its_round(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, come_as_functions, NULL);
-
-	assert_string_equal(f->trace, "ok ok 1");
+	assert_trace(*state, come_as_functions, NULL, "ok ok 1");
 }
 
 /* ---- mistakes ---- */

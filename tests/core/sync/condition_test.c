@@ -28,16 +28,6 @@ wait_named(void *name)
 	return ret;
 }
 
-static void
-spawn_waiters(const char *const *names)
-{
-	for (; *names != NULL; names++)
-		assert_int_equal(
-			torc_spawn(NULL, wait_named, (void *)(uintptr_t)*names),
-			0);
-	let_others_wait();
-}
-
 static int
 signal_in_turn(void *arg)
 {
@@ -47,7 +37,7 @@ signal_in_turn(void *arg)
 	torc_condition_init(&changed);
 	torc_condition_signal(&changed);
 	torc_condition_broadcast(&changed);
-	spawn_waiters(names);
+	spawn_waiters(wait_named, names);
 	assert_int_equal(torc_mutex_lock(&mutex), 0);
 	torc_condition_signal(&changed);
 	let_others_wait();
@@ -83,7 +73,7 @@ cancel_with_the_mutex_held(void *arg)
 
 	(void)arg;
 	task = fake_shard_spawn(wait_named, "a");
-	spawn_waiters(names);
+	spawn_waiters(wait_named, names);
 	assert_int_equal(torc_mutex_lock(&mutex), 0);
 	torc_cancel(task);
 	let_others_wait();

@@ -88,11 +88,7 @@ lock_again_at_once(void *arg)
 static void
 who_unlocks_gets_it_again_after_those_that_wait(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, lock_again_at_once, NULL);
-
-	assert_string_equal(f->trace, "unlocked a-ok a- mine");
+	assert_trace(*state, lock_again_at_once, NULL, "unlocked a-ok a- mine");
 }
 
 static int
@@ -121,12 +117,8 @@ cancel_at_each_point(void *arg)
 static void
 a_cancel_leaves_the_queue_or_comes_too_late(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_at_each_point, NULL);
-
-	assert_string_equal(
-		f->trace, "early-canceled waiting-canceled next-ok next-");
+	assert_trace(*state, cancel_at_each_point, NULL,
+		"early-canceled waiting-canceled next-ok next-");
 }
 
 static int
@@ -148,11 +140,8 @@ cancel_the_middle(void *arg)
 static void
 a_cancel_in_the_middle_of_the_queue_leaves_its_order(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_the_middle, NULL);
-
-	assert_string_equal(f->trace, "b-canceled a-ok a- c-ok c-");
+	assert_trace(
+		*state, cancel_the_middle, NULL, "b-canceled a-ok a- c-ok c-");
 }
 
 static int
@@ -174,11 +163,7 @@ lock_within_a_deadline(void *arg)
 static void
 a_deadline_ends_the_wait(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, lock_within_a_deadline, NULL);
-
-	assert_string_equal(f->trace, "a-ok late a- ok");
+	assert_trace(*state, lock_within_a_deadline, NULL, "a-ok late a- ok");
 }
 
 static int
@@ -207,11 +192,7 @@ select_on_a_lock(void *arg)
 static void
 a_lock_can_be_selected_on(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, select_on_a_lock, NULL);
-
-	assert_string_equal(f->trace, "a-ok canceled a- ok");
+	assert_trace(*state, select_on_a_lock, NULL, "a-ok canceled a- ok");
 }
 
 static void
@@ -239,11 +220,7 @@ lock_with_a_function(void *arg)
 static void
 a_function_can_be_called_with_the_lock(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, lock_with_a_function, NULL);
-
-	assert_string_equal(f->trace, "callback-ok");
+	assert_trace(*state, lock_with_a_function, NULL, "callback-ok");
 }
 
 static int

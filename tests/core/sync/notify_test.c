@@ -17,16 +17,6 @@ wait_named(void *name)
 	return 0;
 }
 
-static void
-spawn_waiters(const char *const *names)
-{
-	for (; *names != NULL; names++)
-		assert_int_equal(
-			torc_spawn(NULL, wait_named, (void *)(uintptr_t)*names),
-			0);
-	let_others_wait();
-}
-
 static int
 notify_before(void *arg)
 {
@@ -48,11 +38,7 @@ notify_before(void *arg)
 static void
 one_notification_waits_for_a_waiter_and_no_more(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, notify_before, NULL);
-
-	assert_string_equal(f->trace, "ok late");
+	assert_trace(*state, notify_before, NULL, "ok late");
 }
 
 static int
@@ -61,7 +47,7 @@ notify_in_turn(void *arg)
 	static const char *const names[] = { "a", "b", "c", "d", NULL };
 
 	(void)arg;
-	spawn_waiters(names);
+	spawn_waiters(wait_named, names);
 	torc_notify_one(&notify);
 	trace("one");
 	let_others_wait();
@@ -110,12 +96,8 @@ cancel_waiters(void *arg)
 static void
 a_notification_is_not_lost_to_a_cancel(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_waiters, NULL);
-
-	assert_string_equal(
-		f->trace, "early-canceled waiting-canceled next-ok");
+	assert_trace(*state, cancel_waiters, NULL,
+		"early-canceled waiting-canceled next-ok");
 }
 
 static int
@@ -129,7 +111,7 @@ lose_a_select(void *arg)
 	(void)arg;
 	torc_future_init(&never, NULL, NULL);
 	torc_notify_wait_start(&notify, &loser);
-	spawn_waiters(names);
+	spawn_waiters(wait_named, names);
 	torc_future_complete(&never, 0);
 	torc_notify_one(&notify);
 	assert_int_equal(torc_select(futures, 2), 0);
@@ -142,11 +124,7 @@ lose_a_select(void *arg)
 static void
 a_loser_of_a_select_can_pass_its_notification_on(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, lose_a_select, NULL);
-
-	assert_string_equal(f->trace, "pass a-ok");
+	assert_trace(*state, lose_a_select, NULL, "pass a-ok");
 }
 
 static struct torc_waiter again, other;
@@ -182,11 +160,8 @@ notify_functions(void *arg)
 static void
 a_function_that_waits_again_is_not_woken_twice(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, notify_functions, NULL);
-
-	assert_string_equal(f->trace, "first-ok other-ok | again-canceled");
+	assert_trace(*state, notify_functions, NULL,
+		"first-ok other-ok | again-canceled");
 }
 
 /* ---- very many ---- */

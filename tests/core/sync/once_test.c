@@ -69,12 +69,8 @@ the_first_does_it_and_the_others_wait(void **state)
 static void
 after_a_failure_the_next_one_tries(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, three_want_it, (void *)2);
-
-	assert_string_equal(
-		f->trace, "a!closed a-closed b!closed b-closed c!ok c-ok");
+	assert_trace(*state, three_want_it, (void *)2,
+		"a!closed a-closed b!closed b-closed c!ok c-ok");
 }
 
 static int
@@ -93,11 +89,8 @@ fail_then_do(void *arg)
 static void
 after_a_failure_without_waiters_the_next_to_come_tries(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, fail_then_do, NULL);
-
-	assert_string_equal(f->trace, "a!closed a-closed b!ok b-ok c-ok");
+	assert_trace(
+		*state, fail_then_do, NULL, "a!closed a-closed b!ok b-ok c-ok");
 }
 
 static int
@@ -164,11 +157,7 @@ do_it_in_halves(void *arg)
 static void
 the_two_halves_do_the_same(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, do_it_in_halves, NULL);
-
-	assert_string_equal(f->trace, "late a!ok a-ok ok");
+	assert_trace(*state, do_it_in_halves, NULL, "late a!ok a-ok ok");
 }
 
 /* ---- mistakes ---- */

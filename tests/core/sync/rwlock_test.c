@@ -97,11 +97,7 @@ try_all(void *arg)
 static void
 a_try_never_waits_and_never_overtakes(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, try_all, NULL);
-
-	assert_string_equal(f->trace, "W-ok W-");
+	assert_trace(*state, try_all, NULL, "W-ok W-");
 }
 
 static int
@@ -221,11 +217,7 @@ select_on_both(void *arg)
 static void
 both_can_be_selected_on_and_bounded_by_a_deadline(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, select_on_both, NULL);
-
-	assert_string_equal(f->trace, "W-ok late W- ok canceled");
+	assert_trace(*state, select_on_both, NULL, "W-ok late W- ok canceled");
 }
 
 /* ---- mistakes ---- */

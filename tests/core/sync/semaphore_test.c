@@ -140,11 +140,7 @@ cancel_after_the_permit(void *arg)
 static void
 a_permit_that_came_before_the_cancel_is_had(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, cancel_after_the_permit, NULL);
-
-	assert_string_equal(f->trace, "2-ok late");
+	assert_trace(*state, cancel_after_the_permit, NULL, "2-ok late");
 }
 
 static int
@@ -170,11 +166,8 @@ close_it(void *arg)
 static void
 a_close_ends_all_waiting(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, close_it, NULL);
-
-	assert_string_equal(f->trace, "| closed closed 1-closed 2-closed");
+	assert_trace(
+		*state, close_it, NULL, "| closed closed 1-closed 2-closed");
 }
 
 static struct torc_waiter chain[3];
@@ -205,11 +198,7 @@ wake_functions(void *arg)
 static void
 a_function_that_is_woken_may_cancel_others_and_free_it(void **state)
 {
-	struct fake_shard *f = *state;
-
-	fake_shard_run(f, wake_functions, NULL);
-
-	assert_string_equal(f->trace, "0-ok 1-ok 2-ok");
+	assert_trace(*state, wake_functions, NULL, "0-ok 1-ok 2-ok");
 }
 
 static int

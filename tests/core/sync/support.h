@@ -8,17 +8,11 @@
  */
 
 #include <errno.h>
-#include <signal.h>
 #include <string.h>
-#include <sys/wait.h>
 
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
 #include <torc/core/sleep.h>
-
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
 
 /* How a wait ended, as a word for the trace. */
 static inline const char *
@@ -41,33 +35,25 @@ let_others_wait(void)
 		(void)torc_yield();
 }
 
-static torc_task_fn *mistake_fn;
-static void *mistake_arg;
-
-static int
-make_mistake(void)
+/* One task per name, up to NULL; each waits when this returns. */
+static inline void
+spawn_waiters(torc_task_fn *wait_named, const char *const *names)
 {
-	static struct fake_shard shard;
-
-	fake_shard_open(&shard);
-	fake_shard_run(&shard, mistake_fn, mistake_arg);
-	return 0;
+	for (; *names != NULL; names++)
+		assert_int_equal(
+			torc_spawn(NULL, wait_named, (void *)(uintptr_t)*names),
+			0);
+	let_others_wait();
 }
 
 /* Run fn(arg) as a task in a child, which must end with both of these. */
 static inline void
 assert_mistake(torc_task_fn *fn, void *arg, const char *what, const char *who)
 {
-	char text[4096];
-	int status;
+	const char *text = last_words_of_task(fn, arg);
 
-	mistake_fn = fn;
-	mistake_arg = arg;
-	status = run_in_child(make_mistake, text, sizeof(text));
-	if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGABRT ||
-		strstr(text, what) == NULL || strstr(text, who) == NULL)
-		fail_msg("status %#x, and not \"%s\" with \"%s\" in: %s",
-			(unsigned)status, what, who, text);
+	assert_says(text, what);
+	assert_says(text, who);
 }
 
 #endif /* TORC_TESTS_CORE_SYNC_SUPPORT_H */
