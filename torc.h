@@ -15,6 +15,7 @@
 #include <torc/base/histogram.h>
 #include <torc/base/list.h>
 #include <torc/base/log.h>
+#include <torc/base/probe.h>
 #include <torc/core/blocking.h>
 #include <torc/core/channel/broadcast.h>
 #include <torc/core/channel/channel.h>

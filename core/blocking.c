@@ -9,6 +9,7 @@
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
+#include <torc/base/probe.h>
 
 #include "core/shard_priv.h"
 
@@ -243,6 +244,7 @@ start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg,
 	/* Pairs with the load in torc__blocking_drain(). */
 	atomic_fetch_add(&pool->pending_count, 1);
 	shard->port.jobs_count++;
+	TORC_PROBE3(torc, blocking__queue, shard->index, job, fn);
 	torc__pool_push(pool, job);
 	if (!is_simulated)
 		must_make = torc__pool_call(pool);

@@ -11,6 +11,7 @@
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
+#include <torc/base/probe.h>
 
 #include "core/blocking_priv.h"
 #include "core/runtime_priv.h"
@@ -146,7 +147,9 @@ run_job(struct torc_pool *pool, struct torc_blocking *job)
 {
 	int running = TORC__JOB_RUNNING;
 
+	TORC_PROBE2(torc, blocking__begin, job, job->_fn);
 	job->result = job->_fn(job->_arg);
+	TORC_PROBE3(torc, blocking__end, job, job->_fn, job->result);
 	/* Pairs with the exchange in torc__blocking_abandon(). */
 	if (__atomic_compare_exchange_n(&job->_state, &running,
 		    TORC__JOB_FINISHED, false, __ATOMIC_ACQ_REL,

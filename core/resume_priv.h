@@ -15,6 +15,8 @@
  * returns from nothing that it had not called since.
  */
 
+#include <torc/base/probe.h>
+
 #include "core/shard_priv.h"
 #include "core/switch_priv.h"
 
@@ -47,6 +49,8 @@ torc__task_resume(struct torc_shard *shard, struct torc_task *task)
 	task->state = TORC_TASK_RUNNING;
 	task->budget = TORC__TASK_BUDGET;
 	shard->current = task;
+	TORC_PROBE4(
+		torc, task__resume, shard->index, task, task->name, task->fn);
 #ifdef TORC__ASAN
 	torc__stack_bounds(&shard->stacks, task->stack, &low, &bytes);
 	__sanitizer_start_switch_fiber(&fake_stack, low, bytes);
@@ -58,6 +62,8 @@ torc__task_resume(struct torc_shard *shard, struct torc_task *task)
 #ifdef TORC__ASAN
 	__sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
 #endif
+	TORC_PROBE4(
+		torc, task__pause, shard->index, task, task->name, task->fn);
 	shard->current = NULL;
 	if (torc_unlikely(task->state == TORC_TASK_DONE))
 		torc__task_finish(shard, task);

@@ -265,6 +265,7 @@ drain_inbox(struct torc_shard *shard)
 	for (unsigned n = 0; n < TORC__MSG_MAX && msg != NULL; n++) {
 		struct torc_msg *next = msg->_next;
 
+		TORC_PROBE3(torc, message__take, shard->index, msg, msg->fn);
 		msg->fn(msg);
 		resume_woken(shard);
 		msg = next;
@@ -317,6 +318,7 @@ dispatch(struct torc_shard *shard)
 
 	if (count > TORC__CQE_MAX)
 		count = TORC__CQE_MAX;
+	TORC_PROBE2(torc, turn, shard->index, count);
 	for (; count > 0; count--) {
 		struct torc_cqe cqe = torc__ring_pop(&shard->ring);
 
@@ -384,6 +386,7 @@ torc__shard_run(struct torc_shard *shard)
 void
 torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg)
 {
+	TORC_PROBE3(torc, message__send, shard->index, msg, msg->fn);
 	if (torc__inbox_push_remote(&shard->inbox, msg))
 		torc__doorbell_ring_remote(&shard->bell);
 }

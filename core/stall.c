@@ -14,6 +14,7 @@
 
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
+#include <torc/base/probe.h>
 
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
@@ -312,6 +313,7 @@ look_at_all(struct torc_stalls *stalls)
 		if (stall == STALL_NONE)
 			continue;
 		watched->is_reported = true;
+		TORC_PROBE3(torc, stall, i, now_ns - watched->since_ns, stall);
 		if (may_say(stalls, now_ns))
 			say(stalls, watched, i, stall,
 				now_ns - watched->since_ns);

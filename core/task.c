@@ -80,6 +80,7 @@ torc__task_new(struct torc_shard *shard, torc_task_fn *fn, void *arg)
 	torc__list_push_back(&shard->tasks, &task->link);
 	shard->tasks_count++;
 	torc__shard_ready(shard, task);
+	TORC_PROBE4(torc, task__spawn, shard->index, task, fn, arg);
 	return task;
 }
 
@@ -97,6 +98,7 @@ torc__task_release(struct torc_shard *shard, struct torc_task *task)
 void
 torc__task_finish(struct torc_shard *shard, struct torc_task *task)
 {
+	TORC_PROBE3(torc, task__exit, shard->index, task, task->result);
 	torc__wheel_disarm(&shard->wheel, &task->deadline_timer);
 	/* On the list until it is released: its handle may be forgotten. */
 	shard->tasks_count--;
@@ -232,6 +234,7 @@ torc_cancel(struct torc_task *task)
 		torc__task_misplaced(task, "torc_cancel");
 	if (task->state == TORC_TASK_DONE)
 		return;
+	TORC_PROBE2(torc, task__cancel, task->shard->index, task);
 	task->interrupt = -ECANCELED;
 	if (task->state == TORC_TASK_WAITING && !task->is_shielded)
 		torc_future_cancel(task->awaiting);

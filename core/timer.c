@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <torc/base/probe.h>
 #include <torc/core/timer.h>
 
 #include <stddef.h>
@@ -205,12 +206,16 @@ torc__wheel_advance(
 		wheel->now_tick = now_tick;
 
 	while (fired < fire_max && collect(wheel, &allowance)) {
-		struct torc_link *link = torc__list_pop_front(&wheel->due);
+		struct torc_link *link = wheel->due.next;
 		struct torc_timer *timer =
 			torc__container_of(link, struct torc_timer, _link);
 
+		torc__list_remove(link);
 		wheel->timers_count--;
 		fired++;
+		TORC_PROBE_EMIT("torc", "timer__fire", TORC_PROBE_3,
+			TORC_PROBE_ARG(timer), TORC_PROBE_FIELD(timer->fn),
+			TORC_PROBE_FIELD(timer->_deadline_ns));
 		timer->fn(timer);
 	}
 	return fired;

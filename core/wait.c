@@ -9,6 +9,7 @@
  * quiet sleeps at once: nothing is spent when nothing moves.
  */
 #include <torc/base/clock.h>
+#include <torc/base/probe.h>
 
 #include "core/shard_priv.h"
 
@@ -69,6 +70,7 @@ static int
 sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 {
 	uint64_t timeout_ns = UINT64_MAX;
+	uint32_t cqes;
 	bool may_trim;
 	int ret;
 
@@ -79,9 +81,12 @@ sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 		timeout_ns = QUIET_NS;
 	if (!torc__inbox_sleep(&shard->inbox))
 		return torc__ring_enter(&shard->ring, 0, 0);
+	TORC_PROBE2(torc, sleep, shard->index, timeout_ns);
 	ret = torc__ring_enter(&shard->ring, 1, timeout_ns);
 	torc__inbox_wake(&shard->inbox);
-	if (torc__ring_cq_count(&shard->ring) != 0)
+	cqes = torc__ring_cq_count(&shard->ring);
+	TORC_PROBE2(torc, wake, shard->index, cqes);
+	if (cqes != 0)
 		shard->is_untrimmed = true;
 	else if (may_trim &&
 		 torc__ring_now_ns(&shard->ring) - now_ns >= QUIET_NS)

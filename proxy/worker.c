@@ -36,6 +36,7 @@ struct worker {
 	struct torc_listener *listener;
 	struct torc_group connecting;
 	struct session *sessions;
+	unsigned shard;           /* its index, for probes */
 	unsigned count;           /* of connections on this shard */
 	struct torc_future *room; /* somebody waits for one to end */
 	bool is_ahead;            /* accepting ahead */
@@ -158,6 +159,9 @@ on_session_done(struct torc_future *done)
 	struct session *session = torc_future_waiter(done);
 	struct worker *worker = session->worker;
 
+	TORC_PROBE5(torc_proxy, closed, worker->shard, session,
+		session->relay.a_to_b.bytes, session->relay.b_to_a.bytes,
+		done->value);
 	*session->link = session->next;
 	if (session->next != NULL)
 		session->next->link = session->link;
@@ -173,6 +177,7 @@ begin_session(struct worker *worker, struct torc_stream *client,
 
 	if (session == NULL)
 		return -ENOMEM;
+	TORC_PROBE3(torc_proxy, connected, worker->shard, client, session);
 	session->worker = worker;
 	session->next = worker->sessions;
 	session->link = &worker->sessions;
@@ -235,6 +240,15 @@ connect_any(struct worker *worker, struct torc_stream **backend)
 	return ret;
 }
 
+/* Not a clean end: the client was never served. */
+static __attribute__((noinline)) void
+refuse(struct worker *worker, struct torc_stream *client, int error)
+{
+	TORC_PROBE3(torc_proxy, refused, worker->shard, client, error);
+	torc_abort(client);
+	connection_ended(worker);
+}
+
 struct accepted {
 	struct worker *worker;
 	struct torc_stream *client;
@@ -247,15 +261,16 @@ serve(void *arg)
 	struct accepted accepted = *(struct accepted *)arg;
 	struct worker *worker = accepted.worker;
 	struct torc_stream *backend = NULL;
+	int ret;
 
 	torc_free(arg);
-	if (connect_any(worker, &backend) == 0 &&
-		begin_session(worker, accepted.client, backend) == 0)
+	ret = connect_any(worker, &backend);
+	if (ret == 0)
+		ret = begin_session(worker, accepted.client, backend);
+	if (ret == 0)
 		return 0;
-	/* Not a clean end: the client was never served. */
-	torc_abort(accepted.client);
 	torc_close(backend);
-	connection_ended(worker);
+	refuse(worker, accepted.client, ret);
 	return 0;
 }
 
@@ -271,8 +286,7 @@ start_serving(struct worker *worker, struct torc_stream *client)
 		torc_free(accepted);
 	}
 	torc_log(TORC_LOG_ERROR, "out of memory: a client is reset");
-	torc_abort(client);
-	connection_ended(worker);
+	refuse(worker, client, -ENOMEM);
 }
 
 /* ---- life ---- */
@@ -287,6 +301,7 @@ worker_open(void *arg)
 	if (worker == NULL)
 		return -ENOMEM;
 	worker->proxy = proxy;
+	worker->shard = torc_shard_index();
 	worker->config = proxy->config;
 	balance_init(&worker->balance, proxy->config, torc_shard_index());
 	torc_group_init(&worker->connecting);
@@ -317,6 +332,7 @@ accept_all(struct worker *worker)
 			torc_abort(client);
 			return ret;
 		}
+		TORC_PROBE2(torc_proxy, accepted, worker->shard, client);
 		start_serving(worker, client);
 	}
 }

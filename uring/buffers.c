@@ -7,6 +7,7 @@
 #include <sys/mman.h>
 
 #include <torc/base/log.h>
+#include <torc/base/probe.h>
 
 /*
  * Buffers lie a few cache lines more than a power of two apart: their first
@@ -166,6 +167,8 @@ torc__buffers_refill_slow(struct torc_buffers *pool)
 void
 torc__buffers_park(struct torc_buffers *pool, struct torc_parked *who)
 {
+	TORC_PROBE2(
+		torc, buffers__lack, pool->ring->index, pool->options.group);
 	pool->exhausted_count++;
 	torc__list_push_back(&pool->parked, &who->link);
 	torc__buffers_refill_slow(pool);

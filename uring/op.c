@@ -20,6 +20,7 @@ torc__op_cancel(struct torc_ring *ring, struct torc_op *op)
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
 	sqe->user_data = torc__op_user_data(op) | TORC__OP_TAG_CANCEL;
 	ring->stats.cancels++;
+	TORC_PROBE2(torc, cancel, ring->index, sqe->addr);
 }
 
 static __attribute__((noinline, cold)) void
@@ -40,6 +41,7 @@ torc__op_dispatch(struct torc_ring *ring, uint64_t user_data, int32_t res,
 	uintptr_t address = user_data & TORC__OP_ADDRESS_MASK;
 	struct torc_op *op = (struct torc_op *)address;
 
+	TORC_PROBE4(torc, complete, ring->index, user_data, res, cqe_flags);
 	/*
 	 * The tag first: a cancel's CQE may follow its target's, whose
 	 * handler may have freed the op. It is not looked at then.

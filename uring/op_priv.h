@@ -2,6 +2,7 @@
 #ifndef TORC_URING_OP_PRIV_H
 #define TORC_URING_OP_PRIV_H
 
+#include <torc/base/probe.h>
 #include <torc/uring/op.h>
 
 #include "base/assert_priv.h"
@@ -58,6 +59,9 @@ torc__op_submit(
 	op->_opcode = sqe->opcode;
 	sqe->user_data = torc__op_user_data(op);
 	ring->inflight_count++;
+	TORC_PROBE_EMIT("torc", "submit", TORC_PROBE_4,
+		TORC_PROBE_ARG(ring->index), TORC_PROBE_ARG(sqe->user_data),
+		TORC_PROBE_FIELD(sqe->opcode), TORC_PROBE_FIELD(sqe->fd));
 }
 
 /*

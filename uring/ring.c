@@ -26,7 +26,7 @@ torc__ring_open(struct torc_ring *ring, const struct torc_engine *engine,
 	/* io_uring_setup(2) wants no fewer CQEs than SQEs. */
 	if (filled.cq_entries < filled.sq_entries)
 		filled.cq_entries = filled.sq_entries;
-	*ring = (struct torc_ring){ .engine = engine };
+	*ring = (struct torc_ring){ .engine = engine, .index = filled.index };
 	return engine->open(ring, &filled);
 }
 

@@ -77,6 +77,7 @@ struct torc_ring {
 	bool has_worked; /* since the last enter: not a loop that only looks */
 	bool is_small;   /* of the least entries: locked memory is short */
 	bool may_wait; /* for locked memory: it is being opened, and has room */
+	uint32_t index; /* the shard's; 0 where there is none */
 	struct io_uring uring;
 	const struct torc_engine *engine;
 	uint32_t inflight_count; /* ops whose terminal CQE is still due */

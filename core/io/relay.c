@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: MIT */
+#include <torc/base/probe.h>
 #include <torc/core/io/relay.h>
 
 #include <errno.h>
@@ -28,6 +29,8 @@ on_finish(struct torc_timer *timer)
 	struct torc_relay *relay =
 		torc__container_of(timer, struct torc_relay, _timer);
 
+	TORC_PROBE5(torc, relay__end, torc__shard->index, relay,
+		relay->a_to_b.bytes, relay->b_to_a.bytes, relay->_error);
 	torc_future_complete(&relay->done, relay->_error);
 }
 
@@ -272,6 +275,7 @@ torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
 		._moved_ns = shard->now_ns,
 	};
 	torc_future_init(&relay->done, cancel_relay, relay);
+	TORC_PROBE4(torc, relay__begin, shard->index, relay, a->fd, b->fd);
 	if (idle_ns != 0)
 		torc__timer_arm_in(shard, &relay->_timer, idle_ns);
 	pass_on_view(&relay->a_to_b);

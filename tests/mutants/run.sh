@@ -54,6 +54,7 @@ target_of()
 		faults/*) echo build/tests/tools/torc-proxy-faulty \
 			build/tests/tools/streams \
 			build/tests/faults/serve_prog ;;
+		core/*) echo all ;;
 		esac
 		;;
 	*) echo "build/tests/$1" ;;
