@@ -21,7 +21,7 @@
  *           in each turn, at most 16 where the shard has no other.
  * Cancel    A call that has not begun never begins; else its task is cancelled
  *           and waited for.
- * Lifetime  `arg` as long as the task needs it; a struct torc_call_any until
+ * Lifetime  `arg` as long as the task needs it; a struct torc_call until
  *           `done` is ready. With a function for a waiter it may outlive the
  *           task that started it: when the runtime ends, its answer may never
  *           come.
@@ -30,28 +30,12 @@
  *           lies on a shelf when the runtime ends begins cancelled.
  */
 
-#include <stdbool.h>
-#include <stdint.h>
-
-#include <torc/base/list.h>
-#include <torc/core/future.h>
 #include <torc/core/remote.h>
 #include <torc/core/task.h>
 
 #ifdef __cplusplus
 extern "C" {
 #endif
-
-struct torc_shelf;
-
-/* One on a shelf, or on its way from it. */
-struct torc_placed {
-	/* Runtime only. */
-	struct torc_seed _seed;
-	struct torc_link _link;
-	struct torc_shelf *_shelf; /* NULL: it has begun, on _shard */
-	struct torc_shard *_shard;
-};
 
 /*
  * Start fn(arg) as a task that nobody joins, on any shard. It never waits.
@@ -65,26 +49,8 @@ struct torc_placed {
 int torc_spawn_any(torc_task_fn *fn, void *arg)
 	__attribute__((warn_unused_result));
 
-struct torc_call_any {
-	/*
-	 * value: 0, the task has returned; -ECANCELED, it was cancelled before
-	 * it began, or has returned after its cancel; -ENOMEM.
-	 */
-	struct torc_future done;
-	int result; /* what fn returned */
-
-	/* Runtime only. */
-	struct torc_placed _placed;
-	struct torc_msg _cancel;
-	struct torc_shard *_origin;
-	uint8_t _answers_pending;
-	bool _is_cancel_sent;
-	bool _was_running; /* when the cancel came */
-};
-
 /* Start only; await, select on or cancel call->done. */
-void torc_call_any_start(
-	struct torc_call_any *call, torc_task_fn *fn, void *arg);
+void torc_call_any_start(struct torc_call *call, torc_task_fn *fn, void *arg);
 
 /*
  * Run fn(arg) as a task on any shard and wait for its end. `result`, unless

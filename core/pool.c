@@ -15,6 +15,7 @@
 
 #include "core/blocking_priv.h"
 #include "core/runtime_priv.h"
+#include "core/spin_priv.h"
 
 /*
  * More threads than that make nothing faster that computes, and most of what
@@ -30,19 +31,6 @@
 
 /* The runtime's end says what it waits for when it takes so long. */
 #define SAY_NS (5 * TORC_S)
-
-#define LOOKS_PER_CLOCK_READ 16
-/* As in wait.c: how soon a thread forgets that it was quiet. */
-#define GAP_MAX_FACTOR 4
-#define GAP_SHIFT 2
-
-#if defined(__x86_64__)
-#define relax() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define relax() __asm__ volatile("yield")
-#else
-#define relax() ((void)0)
-#endif
 
 /* One that has nothing to do; on its own stack. */
 struct idler {
@@ -171,11 +159,11 @@ spin(struct torc_pool *pool, struct idler *idler, uint64_t until_ns)
 	idler->is_spinning = true;
 	pthread_mutex_unlock(&pool->lock);
 	do {
-		for (int i = 0; i < LOOKS_PER_CLOCK_READ; i++) {
+		for (int i = 0; i < TORC__LOOKS_PER_CLOCK_READ; i++) {
 			if (atomic_load_explicit(
 				    &idler->is_called, memory_order_relaxed))
 				break;
-			relax();
+			torc__spin_relax();
 		}
 	} while (!atomic_load_explicit(
 			 &idler->is_called, memory_order_relaxed) &&
@@ -183,17 +171,6 @@ spin(struct torc_pool *pool, struct idler *idler, uint64_t until_ns)
 	pthread_mutex_lock(&pool->lock);
 	idler->is_spinning = false;
 	pool->is_spinning = false;
-}
-
-static void
-note_gap(struct torc_pool *pool, uint64_t gap_ns)
-{
-	uint64_t max_ns = GAP_MAX_FACTOR * pool->spin_ns;
-
-	if (gap_ns > max_ns)
-		gap_ns = max_ns;
-	pool->gap_ns = pool->gap_ns - (pool->gap_ns >> GAP_SHIFT) +
-		       (gap_ns >> GAP_SHIFT);
 }
 
 /* False: nobody called within idle_ns, or the pool ends. */
@@ -211,7 +188,8 @@ wait_called(struct torc_pool *pool, struct idler *idler)
 	while (!atomic_load_explicit(&idler->is_called, memory_order_relaxed) &&
 		ret != ETIMEDOUT && !pool->is_ending)
 		ret = pthread_cond_timedwait(&idler->wake, &pool->lock, &end);
-	note_gap(pool, torc_clock_ns() - began_ns);
+	pool->gap_ns = torc__spin_gap(
+		pool->gap_ns, torc_clock_ns() - began_ns, pool->spin_ns);
 	return atomic_load_explicit(&idler->is_called, memory_order_relaxed);
 }
 

@@ -29,6 +29,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <torc/base/list.h>
 #include <torc/core/future.h>
 #include <torc/core/message.h>
 #include <torc/core/task.h>
@@ -38,6 +39,7 @@ extern "C" {
 #endif
 
 struct torc_shard;
+struct torc_shelf;
 
 /* A task that has not begun, on its way to where it will. */
 struct torc_seed {
@@ -51,19 +53,28 @@ struct torc_seed {
 	bool _is_refused; /* for want of memory */
 };
 
+/* One on a shelf (place.h), or on its way from it. */
+struct torc_placed {
+	/* Runtime only. */
+	struct torc_seed _seed;
+	struct torc_link _link;
+	struct torc_shelf *_shelf; /* NULL: it begins on _shard, or has */
+	struct torc_shard *_shard;
+};
+
 struct torc_call {
 	/*
 	 * value: 0, the task has returned; -ECANCELED, it was cancelled and
-	 * has returned; -ENOMEM or -EINVAL, it never began.
+	 * has returned, or before it began; -ENOMEM or -EINVAL, it never
+	 * began.
 	 */
 	struct torc_future done;
 	int result; /* what fn returned */
 
 	/* Runtime only. */
-	struct torc_seed _seed;
+	struct torc_placed _placed;
 	struct torc_msg _cancel;
 	struct torc_shard *_origin;
-	struct torc_shard *_shard;
 	uint8_t _answers_pending;
 	bool _is_cancel_sent;
 	bool _was_running; /* when the cancel came */

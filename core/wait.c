@@ -12,21 +12,7 @@
 #include <torc/base/probe.h>
 
 #include "core/shard_priv.h"
-
-#if defined(__x86_64__)
-#define relax() __builtin_ia32_pause()
-#elif defined(__aarch64__)
-#define relax() __asm__ volatile("yield")
-#else
-#define relax() ((void)0)
-#endif
-
-#define LOOKS_PER_CLOCK_READ 16
-
-/* A wait longer than this counts as this much: quiet is soon forgotten. */
-#define GAP_MAX_FACTOR 4
-/* The average moves by a quarter of the distance per wait. */
-#define GAP_SHIFT 2
+#include "core/spin_priv.h"
 
 /* A shard that slept this long gives back memory, once. */
 #define QUIET_NS TORC_S
@@ -45,10 +31,10 @@ static bool
 spin(struct torc_shard *shard, uint64_t until_ns)
 {
 	do {
-		for (int i = 0; i < LOOKS_PER_CLOCK_READ; i++) {
+		for (int i = 0; i < TORC__LOOKS_PER_CLOCK_READ; i++) {
 			if (has_work(shard))
 				return true;
-			relax();
+			torc__spin_relax();
 		}
 	} while (torc__ring_now_ns(&shard->ring) < until_ns);
 	return false;
@@ -97,12 +83,7 @@ sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 static void
 note_gap(struct torc_shard *shard, uint64_t gap_ns)
 {
-	uint64_t max_ns = GAP_MAX_FACTOR * shard->spin_ns;
-
-	if (gap_ns > max_ns)
-		gap_ns = max_ns;
-	shard->gap_ns = shard->gap_ns - (shard->gap_ns >> GAP_SHIFT) +
-			(gap_ns >> GAP_SHIFT);
+	shard->gap_ns = torc__spin_gap(shard->gap_ns, gap_ns, shard->spin_ns);
 }
 
 /* There is nothing to do and nothing to submit. */

@@ -11,19 +11,9 @@
 #include <stdatomic.h>
 
 #include "tests/core/io/fixture.h"
+#include "tests/support/failing_alloc.h"
 
 #define SHARDS_MAX 4
-
-void *__real_torc_malloc(size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-
-static atomic_bool is_out_of_memory;
-
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return is_out_of_memory ? NULL : __real_torc_malloc(bytes);
-}
 
 static atomic_uint ran_count, canceled_count;
 static atomic_uint ran_by[SHARDS_MAX];
@@ -213,7 +203,7 @@ a_shelf_is_first_in_first_out_and_gets_its_turn(void *unused)
 static int
 a_call_brings_its_result_back(void *unused)
 {
-	struct torc_call_any calls[50];
+	struct torc_call calls[50];
 	int result;
 
 	(void)unused;
@@ -234,7 +224,7 @@ a_call_brings_its_result_back(void *unused)
 static int
 a_call_that_has_not_begun_never_does_once_cancelled(void *unused)
 {
-	struct torc_call_any call;
+	struct torc_call call;
 
 	(void)unused;
 	torc_call_any_start(&call, note_shard, NULL);
@@ -263,7 +253,7 @@ static int
 a_call_that_has_begun_is_cancelled_and_waited_for(void *unused)
 {
 	struct torc_deadline deadline;
-	struct torc_call_any calls[8];
+	struct torc_call calls[8];
 	int result = 1;
 
 	(void)unused;
@@ -311,7 +301,7 @@ static int
 call_and_cancel_at_random(void *arg)
 {
 	enum { COUNT = 64 };
-	struct torc_call_any calls[COUNT];
+	struct torc_call calls[COUNT];
 	unsigned done = 0;
 
 	for (int i = 0; i < COUNT; i++) {
@@ -356,9 +346,9 @@ without_memory_it_says_so(void *unused)
 	int ret;
 
 	(void)unused;
-	is_out_of_memory = true;
+	alloc_fail_all(true);
 	ret = torc_spawn_any(note_shard, NULL);
-	is_out_of_memory = false;
+	alloc_fail_all(false);
 	must_be(ret, -ENOMEM);
 	must_be(torc_spawn_any(note_shard, NULL), 0);
 	wait_until(atomic_load(&ran_count) == 1);

@@ -163,7 +163,7 @@ static int
 call_somehow(unsigned *begun_max)
 {
 	struct torc_deadline deadline;
-	struct torc_call_any call;
+	struct torc_call call;
 	int result = 5;
 	int64_t ret;
 
