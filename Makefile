@@ -46,6 +46,7 @@ HDRS    := torc.h $(filter-out %_priv.h,$(sort $(wildcard $(MODULES:%=%/*.h))))
 OBJS    := $(addsuffix .o,$(basename $(SRCS:%=$(B)/%)))
 
 DOCTOR_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard doctor/*.c)))
+TOP_OBJS   := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard top/*.c)))
 PROXY_OBJS := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard proxy/*.c)))
 EXAMPLES   := $(patsubst %.c,$(B)/%,$(sort $(wildcard examples/*.c)))
 # Those with an underscore are programs; the others are what they share.
@@ -66,13 +67,14 @@ FAULTY   := $(filter $(B)/tests/support/faulty_%,$(SUPPORT))
 TOOLS    := $(patsubst %.c,$(B)/%,$(sort $(wildcard tests/tools/*.c tests/xfail/*.c tests/*/*_prog.c)))
 PERFS    := $(sort $(wildcard perf/*/*_perf.c))
 PATHS    := $(patsubst %.c,$(B)/%.o,$(sort $(wildcard perf/paths/*.c)))
-ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c doctor/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
-ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h doctor/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
+ALL_C    := $(filter %.c,$(SRCS)) $(sort $(wildcard proxy/*.c doctor/*.c top/*.c examples/*.c tests/*/*.c tests/*/*/*.c perf/*/*.c perf/*/*/*.c))
+ALL_H    := $(sort $(wildcard *.h $(MODULES:%=%/*.h) proxy/*.h doctor/*.h top/*.h tests/*.h tests/*/*.h perf/*.h perf/*/*.h perf/*/*/*.h))
 
 lib    := $(B)/lib$(NAME).a
 shared := $(B)/lib$(NAME).so.$(VERSION)
 proxy  := $(B)/torc-proxy
 doctor := $(B)/torc-doctor
+top    := $(B)/torc-top
 load   := $(B)/torc-load
 faulty := $(B)/tests/tools/torc-proxy-faulty
 contract := $(B)/tests/contract/contract_test
@@ -85,7 +87,7 @@ Q    := $(if $(filter 1,$(V)),,@)
 say   = $(if $(filter 1,$(V))$(findstring s,$(filter-out --%,$(firstword -$(MAKEFLAGS)))),,@printf '  %-7s %s\n' $(1) $(2);)
 comma := ,
 
-all: lib $(proxy) $(doctor) $(EXAMPLES) ## build the libraries, torc-proxy, torc-doctor and the examples
+all: lib $(proxy) $(doctor) $(top) $(EXAMPLES) ## build the libraries, torc-proxy, torc-doctor, torc-top and the examples
 lib: $(lib) $(shared) ## build libtorc.a and libtorc.so in build/
 
 # ---- what is needed first ----
@@ -127,6 +129,9 @@ $(proxy): $(PROXY_OBJS) $(lib)
 
 $(doctor): $(DOCTOR_OBJS) $(CONTRACT) $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
+
+$(top): $(TOP_OBJS)
+	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^
 
 $(B)/examples/%: $(B)/examples/%.o $(lib)
 	$(call say,LD,$@)$(CC) $(torc_ldflags) $(LDFLAGS) -o $@ $^ $(libs)
@@ -234,6 +239,14 @@ $(B)/tests/faults/denial_test: wrap := $(addprefix -Wl$(comma)--wrap=,io_uring_q
 # Its backtraces have names.
 $(B)/tests/core/stall_kernel_test: wrap := -rdynamic
 
+# torc-top's reader, and a kernel that refuses the page.
+$(B)/tests/core/metrics_page_kernel_test: $(B)/top/page.o
+$(B)/tests/core/metrics_page_kernel_test: wrap := -Wl,--wrap=memfd_create
+
+$(filter $(B)/tests/top/%,$(TESTS)): $(filter-out %/main.o,$(TOP_OBJS))
+# A process that changes its descriptors while it is looked at.
+$(B)/tests/top/process_test: wrap := -Wl,--wrap=readlinkat
+
 # The proxy without its main(); allocations of both may fail.
 $(B)/tests/sim/proxy_sim_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
 $(B)/tests/sim/proxy_sim_test: $(filter-out %/main.o,$(PROXY_OBJS))
@@ -294,12 +307,12 @@ check-headers: $(before) ## each public header stands alone, in C11 and C++17
 	done
 	@echo "check-headers: $(words $(HDRS)) public headers stand alone in C11 and C++17"
 
-check-install: lib $(proxy) $(doctor) | $(B)/.deps-test ## stage an install, build a consumer against it
+check-install: lib $(proxy) $(doctor) $(top) | $(B)/.deps-test ## stage an install, build a consumer against it
 	$(Q)B=$(B) MAKE='$(MAKE)' tests/install/check $(B)
 
 # ---- installing ----
 
-install: lib $(proxy) $(doctor) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR
+install: lib $(proxy) $(doctor) $(top) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCLUDEDIR, MANDIR
 	$(Q)for h in $(filter-out torc.h,$(HDRS)); do \
 		$(INSTALL) -D -m644 $$h $(DESTDIR)$(INCLUDEDIR)/$(NAME)/$$h || exit 1; done
 	$(Q)$(INSTALL) -D -m644 torc.h $(DESTDIR)$(INCLUDEDIR)/torc.h
@@ -311,6 +324,8 @@ install: lib $(proxy) $(doctor) ## honours DESTDIR, PREFIX, BINDIR, LIBDIR, INCL
 	$(Q)$(INSTALL) -D -m644 proxy/torc-proxy.1 $(DESTDIR)$(MANDIR)/man1/torc-proxy.1
 	$(Q)$(INSTALL) -D -m755 $(doctor) $(DESTDIR)$(BINDIR)/torc-doctor
 	$(Q)$(INSTALL) -D -m644 doctor/torc-doctor.1 $(DESTDIR)$(MANDIR)/man1/torc-doctor.1
+	$(Q)$(INSTALL) -D -m755 $(top) $(DESTDIR)$(BINDIR)/torc-top
+	$(Q)$(INSTALL) -D -m644 top/torc-top.1 $(DESTDIR)$(MANDIR)/man1/torc-top.1
 	$(Q)$(INSTALL) -D -m644 core/torc.7 $(DESTDIR)$(MANDIR)/man7/torc.7
 	$(Q)$(INSTALL) -d $(DESTDIR)$(LIBDIR)/pkgconfig
 	$(Q)sed -e 's|@prefix@|$(PREFIX)|' -e 's|@includedir@|$(INCLUDEDIR)|' \
@@ -323,6 +338,7 @@ uninstall: ## take away what install put there
 		$(DESTDIR)$(LIBDIR)/lib$(NAME).a $(DESTDIR)$(LIBDIR)/lib$(NAME).so* \
 		$(DESTDIR)$(BINDIR)/torc-proxy $(DESTDIR)$(MANDIR)/man1/torc-proxy.1 \
 		$(DESTDIR)$(BINDIR)/torc-doctor $(DESTDIR)$(MANDIR)/man1/torc-doctor.1 \
+		$(DESTDIR)$(BINDIR)/torc-top $(DESTDIR)$(MANDIR)/man1/torc-top.1 \
 		$(DESTDIR)$(MANDIR)/man7/torc.7 \
 		$(DESTDIR)$(LIBDIR)/pkgconfig/$(NAME).pc
 
@@ -348,7 +364,7 @@ clean: ## remove what was built, not what scripts/deps brought
 help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
--include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(DOCTOR_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) $(CONTRACT:.o=.d) \
+-include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(DOCTOR_OBJS:.o=.d) $(TOP_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) $(CONTRACT:.o=.d) \
 	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
 	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
 	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d

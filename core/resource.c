@@ -8,6 +8,22 @@
 #include "core/shard_priv.h"
 
 void
+torc__resource_join(struct torc_shard *shard, struct torc_resource *resource)
+{
+	torc__list_push_back(&shard->resources, &resource->link);
+	resource->is_joined = true;
+	shard->resources_count++;
+}
+
+void
+torc__resource_leave(struct torc_shard *shard, struct torc_resource *resource)
+{
+	torc__list_remove(&resource->link);
+	shard->resources_count -= resource->is_joined;
+	resource->is_joined = false;
+}
+
+void
 torc__resources_close(struct torc_shard *shard)
 {
 	struct torc_link left, *link;
@@ -28,6 +44,8 @@ torc__resources_free(struct torc_shard *shard)
 {
 	struct torc_link *link;
 
+	torc_check(!torc__list_is_empty(&shard->resources) ||
+		   shard->resources_count == 0);
 	while ((link = torc__list_pop_front(&shard->kept)) != NULL) {
 		struct torc_resource *resource =
 			torc__container_of(link, struct torc_resource, link);
@@ -40,7 +58,7 @@ torc__resources_free(struct torc_shard *shard)
 void
 torc__resource_gone(struct torc_shard *shard, struct torc_resource *resource)
 {
-	torc__list_remove(&resource->link);
+	torc__resource_leave(shard, resource);
 	if (resource->is_ending)
 		torc__list_push_back(&shard->kept, &resource->link);
 }

@@ -38,7 +38,16 @@ struct torc_resource {
 	 */
 	void (*close)(struct torc_resource *);
 	bool is_ending; /* closed by the runtime, and not by its owner */
+	bool is_joined; /* on shard->resources, and counted there */
 };
+
+/* Onto its shard's list: from now on the runtime's end closes it. */
+void torc__resource_join(
+	struct torc_shard *shard, struct torc_resource *resource);
+
+/* Off whichever list it is on, if any. */
+void torc__resource_leave(
+	struct torc_shard *shard, struct torc_resource *resource);
 
 /* Close each that is open, while closing one may close or open others. */
 void torc__resources_close(struct torc_shard *shard);

@@ -50,6 +50,7 @@ struct runtime {
 	uint64_t stall_ns;
 	struct torc_stalls *stalls; /* NULL: nobody watches */
 	struct torc_pool pool;
+	struct torc_metrics_page page;
 
 	/* Start-up: all shards, or none. */
 	pthread_mutex_t lock;
@@ -137,6 +138,7 @@ open_one(struct runtime *runtime, unsigned index)
 
 	if (ret == 0) {
 		torc__blocking_join(shard, &runtime->pool);
+		torc__metrics_page_join(&runtime->page, shard);
 		torc__place_open(shard);
 		ret = torc__overflow_watch(shard);
 		if (ret < 0)
@@ -336,6 +338,20 @@ watch_stalls(struct runtime *runtime)
 			strerror(-ret));
 }
 
+/* Time does not pass for whoever looks at a simulation. */
+static void
+open_page(struct runtime *runtime)
+{
+	struct torc_shard *first = runtime->shards[0];
+	const struct torc_engine *engine = first->ring.engine;
+
+	if (engine->is_simulated)
+		return;
+	torc__metrics_page_open(
+		&runtime->page, runtime->count, engine->name, first->now_ns);
+	torc__metrics_page_join(&runtime->page, first);
+}
+
 /*
  * Shard 0 opens before any thread is made: what forbids one ring forbids
  * them all, and is said once.
@@ -348,6 +364,7 @@ run_all(struct runtime *runtime, torc_task_fn *fn, void *arg)
 
 	if (ret < 0)
 		return ret;
+	open_page(runtime);
 	watch_stalls(runtime);
 	ret = agree(runtime, start_threads(runtime, &started));
 	if (ret == 0) {
@@ -361,6 +378,7 @@ run_all(struct runtime *runtime, torc_task_fn *fn, void *arg)
 	torc__gate_close();
 	torc__block_on_give_up();
 	torc__stalls_close(runtime->stalls);
+	torc__metrics_page_close(&runtime->page);
 	return ret;
 }
 

@@ -255,6 +255,7 @@ static void
 drain_inbox(struct torc_shard *shard)
 {
 	struct torc_msg *msg = shard->mail;
+	unsigned n;
 
 	if (torc_likely(msg == NULL)) {
 		if (torc_likely(torc__inbox_is_empty(&shard->inbox)))
@@ -262,7 +263,7 @@ drain_inbox(struct torc_shard *shard)
 		msg = torc__inbox_take(&shard->inbox);
 		shard->ring.has_worked = true;
 	}
-	for (unsigned n = 0; n < TORC__MSG_MAX && msg != NULL; n++) {
+	for (n = 0; n < TORC__MSG_MAX && msg != NULL; n++) {
 		struct torc_msg *next = msg->_next;
 
 		TORC_PROBE3(torc, message__take, shard->index, msg, msg->fn);
@@ -271,6 +272,7 @@ drain_inbox(struct torc_shard *shard)
 		msg = next;
 	}
 	shard->mail = msg;
+	shard->messages_count += n;
 }
 
 /*
@@ -369,6 +371,8 @@ torc__shard_turn(struct torc_shard *shard, bool may_wait)
 
 	torc__pulse_beat(&shard->pulse);
 	shard->now_ns = torc__ring_now_ns(&shard->ring);
+	if (torc_unlikely(shard->now_ns >= shard->tell_ns))
+		torc__metrics_tell(shard, shard->now_ns, false);
 	dispatch(shard);
 	return 0;
 }

@@ -20,6 +20,7 @@
 #include "core/blocking_priv.h"
 #include "core/inbox_priv.h"
 #include "core/mask_priv.h"
+#include "core/metrics_page_priv.h"
 #include "core/place_priv.h"
 #include "core/resource_priv.h"
 #include "core/stall_priv.h"
@@ -82,6 +83,7 @@ struct torc_shard {
 	struct torc_flush *flush_tail;
 	void *loop_sp;
 	uint64_t now_ns;  /* one clock read per turn */
+	uint64_t tell_ns; /* when its metrics are told at the latest */
 	bool is_stopping; /* torc__shard_run() returns */
 
 	/* How to wait: see wait.c. */
@@ -105,6 +107,16 @@ struct torc_shard {
 	struct torc_link resources;
 	struct torc_link kept; /* those that are gone; see resource_priv.h */
 	struct torc_link fd_waiters;
+
+	/* What is counted for metrics.h alone. */
+	uint64_t spawned_count;
+	uint64_t messages_count;
+	uint64_t sleeps_count;
+	uint64_t waited_ns;
+	uint64_t asleep_ns;
+	uint64_t asleep_since_ns;       /* 0: awake */
+	uint32_t resources_count;       /* without those that are kept */
+	struct torc_metrics_slot *slot; /* NULL: there is no page */
 
 	struct torc_region region;
 	struct torc_arena arena;

@@ -298,6 +298,16 @@ say(struct torc_stalls *stalls, struct watched *watched, unsigned index,
 		say_calls(capture);
 }
 
+/* Under the lock the shard is still there. */
+static void
+note(struct watched *watched)
+{
+	watched->is_reported = true;
+	/* A number for metrics, with nothing behind it. */
+	atomic_fetch_add_explicit(
+		&watched->shard->pulse.stalled, 1, memory_order_relaxed);
+}
+
 static void
 look_at_all(struct torc_stalls *stalls)
 {
@@ -309,10 +319,11 @@ look_at_all(struct torc_stalls *stalls)
 		pthread_mutex_lock(&stalls->lock);
 		if (watched->shard != NULL)
 			stall = look_at(stalls, watched, now_ns);
+		if (stall != STALL_NONE)
+			note(watched);
 		pthread_mutex_unlock(&stalls->lock);
 		if (stall == STALL_NONE)
 			continue;
-		watched->is_reported = true;
 		TORC_PROBE3(torc, stall, i, now_ns - watched->since_ns, stall);
 		if (may_say(stalls, now_ns))
 			say(stalls, watched, i, stall,

@@ -34,6 +34,7 @@ struct torc_stalls;
 /* Per shard; the shard and the watcher both reach it. */
 struct torc_pulse {
 	_Atomic uint64_t beat;      /* odd: waits */
+	_Atomic uint64_t stalled;   /* how often the watcher saw it stall */
 	struct torc_stalls *stalls; /* NULL: nobody watches */
 	void *watched;
 };
@@ -69,6 +70,13 @@ static inline uint64_t
 torc__pulse_turns(const struct torc_pulse *pulse)
 {
 	return atomic_load_explicit(&pulse->beat, memory_order_relaxed) >> 1;
+}
+
+/* How often it stalled, as far as was noticed. */
+static inline uint64_t
+torc__pulse_stalls(const struct torc_pulse *pulse)
+{
+	return atomic_load_explicit(&pulse->stalled, memory_order_relaxed);
 }
 
 /* It begins to wait. */

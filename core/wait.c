@@ -68,6 +68,8 @@ sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 	if (!torc__inbox_sleep(&shard->inbox))
 		return torc__ring_enter(&shard->ring, 0, 0);
 	TORC_PROBE2(torc, sleep, shard->index, timeout_ns);
+	shard->asleep_since_ns = now_ns;
+	torc__metrics_tell(shard, now_ns, true);
 	ret = torc__ring_enter(&shard->ring, 1, timeout_ns);
 	torc__inbox_wake(&shard->inbox);
 	cqes = torc__ring_cq_count(&shard->ring);
@@ -81,9 +83,17 @@ sleep_until(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 }
 
 static void
-note_gap(struct torc_shard *shard, uint64_t gap_ns)
+note_wait(struct torc_shard *shard, uint64_t began_ns, uint64_t ended_ns)
 {
-	shard->gap_ns = torc__spin_gap(shard->gap_ns, gap_ns, shard->spin_ns);
+	shard->gap_ns = torc__spin_gap(
+		shard->gap_ns, ended_ns - began_ns, shard->spin_ns);
+	shard->waited_ns += ended_ns - began_ns;
+	if (shard->asleep_since_ns == 0)
+		return;
+	shard->sleeps_count++;
+	shard->asleep_ns += ended_ns - shard->asleep_since_ns;
+	shard->asleep_since_ns = 0;
+	torc__metrics_wake(shard->slot, ended_ns);
 }
 
 /* There is nothing to do and nothing to submit. */
@@ -102,7 +112,9 @@ wait_idle(struct torc_shard *shard, uint64_t now_ns, uint64_t next_ns)
 		if (now_ns + shard->spin_ns < until_ns)
 			until_ns = now_ns + shard->spin_ns;
 	}
-	if (!spin(shard, until_ns) && until_ns != next_ns)
+	if (shard->busy_poll && until_ns > shard->tell_ns)
+		until_ns = shard->tell_ns;
+	if (!spin(shard, until_ns) && until_ns != next_ns && !shard->busy_poll)
 		return sleep_until(shard, until_ns, next_ns);
 	if (torc__ring_wants_enter(&shard->ring))
 		return torc__ring_enter(&shard->ring, 0, 0);
@@ -130,6 +142,6 @@ torc__shard_wait(struct torc_shard *shard)
 	}
 	began_ns = torc__ring_now_ns(&shard->ring);
 	ret = wait_idle(shard, began_ns, torc__wheel_next_ns(&shard->wheel));
-	note_gap(shard, torc__ring_now_ns(&shard->ring) - began_ns);
+	note_wait(shard, began_ns, torc__ring_now_ns(&shard->ring));
 	return ret;
 }

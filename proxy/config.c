@@ -15,8 +15,8 @@
 #define SHARDS_MAX 1024
 #define CONNECTIONS_MAX 10000000
 
-/* stdio, the signals, and what name look-ups and logs may need. */
-#define DESCRIPTORS_PER_PROCESS 10
+/* stdio, signals, metrics, and what name look-ups and logs may need. */
+#define DESCRIPTORS_PER_PROCESS 11
 /* Its ring, the two of its doorbell, its listener and one to spare. */
 #define DESCRIPTORS_PER_SHARD 5
 #define DESCRIPTORS_PER_CONNECTION 2

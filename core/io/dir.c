@@ -240,9 +240,8 @@ on_opened(struct torc_future *done)
 	int64_t value = done->value;
 
 	if (value == 0) {
-		torc__list_remove(&dir->file->resource.link);
-		torc__list_push_back(
-			&dir->shard->resources, &dir->resource.link);
+		torc__resource_leave(dir->shard, &dir->file->resource);
+		torc__resource_join(dir->shard, &dir->resource);
 		*op->_out = dir;
 	} else {
 		torc_free(dir);

@@ -369,7 +369,7 @@ torc_file_open_start(struct torc_file **out, const char *path, int flags,
 		op->_flags |= O_NONBLOCK;
 	file->resource.close = close_resource;
 	torc__list_init(&file->ops);
-	torc__list_push_back(&file->shard->resources, &file->resource.link);
+	torc__resource_join(file->shard, &file->resource);
 	begin(file, op);
 }
 

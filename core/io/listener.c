@@ -152,7 +152,7 @@ accepted(struct torc_listener *l, int fd)
 		return;
 	}
 	/* It waits on our list, and goes to the shard's when it is taken. */
-	torc__list_remove(&stream->resource.link);
+	torc__resource_leave(l->shard, &stream->resource);
 	torc__list_push_back(&l->ahead, &stream->resource.link);
 	l->ahead_count++;
 }
@@ -294,8 +294,8 @@ torc_accept(struct torc_listener *l, struct torc_stream **stream)
 		return (int)ret;
 	link = torc__list_pop_front(&l->ahead);
 	l->ahead_count--;
-	torc__list_push_back(&l->shard->resources, link);
 	*stream = torc__container_of(link, struct torc_stream, resource.link);
+	torc__resource_join(l->shard, &(*stream)->resource);
 	arm(l);
 	return 0;
 }
@@ -354,7 +354,7 @@ torc_listen(struct torc_listener **listener, const struct torc_address *address,
 	l->resource.close = close_resource;
 	torc__op_init(&l->op, on_accept);
 	torc__list_init(&l->ahead);
-	torc__list_push_back(&l->shard->resources, &l->resource.link);
+	torc__resource_join(l->shard, &l->resource);
 	*listener = l;
 	return 0;
 }
@@ -419,9 +419,11 @@ torc_listener_close(struct torc_listener *l)
 	torc_listener_stop(l);
 	l->is_closing = true;
 	while ((link = torc__list_pop_front(&l->ahead)) != NULL) {
-		torc__list_push_back(&l->shard->resources, link);
-		torc_abort(torc__container_of(
-			link, struct torc_stream, resource.link));
+		struct torc_stream *stream = torc__container_of(
+			link, struct torc_stream, resource.link);
+
+		torc__resource_join(l->shard, &stream->resource);
+		torc_abort(stream);
 	}
 	l->ahead_count = 0;
 	if (torc__op_is_idle(&l->op))

@@ -329,7 +329,7 @@ torc__pipe_make(struct torc_pipe **home, int fd, bool is_borrowed)
 	pipe->fd = fd;
 	pipe->is_borrowed = is_borrowed;
 	pipe->resource.close = close_resource;
-	torc__list_push_back(&shard->resources, &pipe->resource.link);
+	torc__resource_join(shard, &pipe->resource);
 	torc__pipe_block_signal(shard, true);
 	*home = pipe;
 	return 0;

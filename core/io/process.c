@@ -328,8 +328,7 @@ on_born(struct torc_future *job_done)
 		close_far_ends(process);
 		process->birth.options = NULL; /* the caller's again */
 		process->state = RUNNING;
-		torc__list_push_back(
-			&process->shard->resources, &process->resource.link);
+		torc__resource_join(process->shard, &process->resource);
 		watch(process);
 	}
 	torc_future_complete(&spawn->done, ret);

@@ -188,7 +188,7 @@ torc_signals_open(struct torc_signals **out, const sigset_t *set)
 	signals->shard = shard;
 	signals->resource.close = close_resource;
 	torc__op_init(&signals->op, on_read);
-	torc__list_push_back(&shard->resources, &signals->resource.link);
+	torc__resource_join(shard, &signals->resource);
 	arm(signals);
 	*out = signals;
 	return 0;

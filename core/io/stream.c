@@ -56,7 +56,7 @@ torc__stream_new(struct torc_shard *shard, int fd, bool is_tcp)
 		.resource = { .close = close_resource } };
 	torc__op_init(&s->recv_op, on_recv);
 	torc__send_init(s);
-	torc__list_push_back(&shard->resources, &s->resource.link);
+	torc__resource_join(shard, &s->resource);
 	return s;
 }
 

@@ -501,7 +501,7 @@ torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 	udp->parked.resume = resume_parked;
 	udp->resource.close = close_resource;
 	torc__op_init(&udp->recv_op, on_recv);
-	torc__list_push_back(&shard->resources, &udp->resource.link);
+	torc__resource_join(shard, &udp->resource);
 	shard->udp_count++;
 	share_buffers(shard);
 	*out = udp;

@@ -300,6 +300,27 @@ sleep_ms(uint32_t n)
 }
 PATH_TASK(sleep_ms)
 
+/* What a shard writes down for torc-top, before each sleep. */
+static void
+metrics_tell(uint32_t n)
+{
+	struct torc_shard *shard = torc__shard;
+	struct torc_metrics_page page;
+
+	torc__metrics_page_open(&page, 1, "none", shard->now_ns);
+	torc__metrics_page_join(&page, shard);
+	path_begin();
+	for (; n > 0; n--) {
+		torc__metrics_tell(shard, n, true);
+		torc__metrics_wake(shard->slot, n);
+	}
+	path_end();
+	shard->slot = NULL;
+	shard->tell_ns = UINT64_MAX;
+	torc__metrics_page_close(&page);
+}
+PATH_TASK(metrics_tell)
+
 /* A tick that is due: no timer, no wait. */
 static void
 late_tick(uint32_t n)
