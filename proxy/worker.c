@@ -29,6 +29,10 @@ struct session {
 	struct session **link; /* what points to this */
 };
 
+/* A size of the allocator's: one byte more costs each session 64. */
+_Static_assert(sizeof(struct session) <= 320,
+	"a session fits where one of 320 bytes does");
+
 struct worker {
 	struct proxy *proxy;
 	const struct config *config;

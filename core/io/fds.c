@@ -207,7 +207,7 @@ begin(struct torc_stream *s)
 		return 0;
 	/* A receive of the other kind was begun. */
 	if (s->end != TORC_STREAM_OPEN || !torc__op_is_idle(&s->recv_op) ||
-		s->rx_held > 0)
+		torc__list_is_linked(&s->parked.link) || s->rx_held > 0)
 		return -EBUSY;
 	s->end = TORC_STREAM_BY_MESSAGE;
 	take_fds_alone(s);
@@ -227,7 +227,7 @@ torc_recv_fds_start(struct torc_stream *s, struct torc_recv_fds *recv)
 		return;
 	}
 	torc_assert(recv->bytes > 0);
-	if (s->receiver != NULL)
+	if (s->end == TORC_STREAM_BY_MESSAGE && s->receiver != NULL)
 		torc__panic("two torc_recv_fds() at a time on one stream: "
 			    "whose the next bytes are would be chance");
 	recv->_is_canceled = false;

@@ -17,12 +17,6 @@ enum half_state {
 
 static void on_readable(struct torc_future *readable);
 
-static bool
-is_over(const struct torc_relay *relay)
-{
-	return relay->_a == NULL;
-}
-
 static void
 on_finish(struct torc_timer *timer)
 {
@@ -65,14 +59,15 @@ cut_off(struct torc_relay_half *half, int error)
 static void
 end(struct torc_relay *relay, int error)
 {
-	struct torc_stream *a = relay->_a, *b = relay->_b;
+	struct torc_stream *a = relay->a_to_b._from;
+	struct torc_stream *b = relay->b_to_a._from;
 
-	if (is_over(relay))
+	if (relay->_is_over)
 		return;
 	relay->_error = error;
 	cut_off(&relay->a_to_b, error == -ETIMEDOUT ? error : -ECANCELED);
 	cut_off(&relay->b_to_a, error == -ETIMEDOUT ? error : -ECANCELED);
-	relay->_a = relay->_b = NULL;
+	relay->_is_over = true;
 	torc__wheel_disarm(&a->shard->wheel, &relay->_timer);
 	if (error == 0) {
 		torc_close(a);
@@ -88,7 +83,7 @@ end(struct torc_relay *relay, int error)
 static void
 fail(struct torc_relay_half *half, int error)
 {
-	if (!is_over(half->_relay))
+	if (!half->_relay->_is_over)
 		cut_off(half, error);
 	end(half->_relay, error);
 }
@@ -120,7 +115,7 @@ settle(struct torc_relay_half *half)
 	struct torc_relay *relay = half->_relay;
 	int ret;
 
-	if (is_over(relay) || half->_state != HALF_ENDING || half->_queued > 0)
+	if (relay->_is_over || half->_state != HALF_ENDING || half->_queued > 0)
 		return;
 	half->_state = HALF_ENDED;
 	half->ended_ns = torc__shard->now_ns;
@@ -147,11 +142,12 @@ on_sent(struct torc_future *done)
 
 	half->bytes += send->sent_bytes;
 	/* By the end of the runtime, and the put below may free one. */
-	if (!is_over(relay) && (relay->_a->is_closing || relay->_b->is_closing))
+	if (!relay->_is_over &&
+		(half->_from->is_closing || half->_to->is_closing))
 		end(relay, -ECANCELED);
 	half->_queued--;
 	torc__stream_put(buf);
-	if (is_over(relay)) {
+	if (relay->_is_over) {
 		finish_when_quiet(relay);
 		return;
 	}
@@ -179,7 +175,7 @@ pass_on(struct torc_relay_half *half)
 {
 	struct torc_buf *buf;
 
-	while (!is_over(half->_relay) &&
+	while (!half->_relay->_is_over &&
 		(buf = torc__stream_take(half->_from)) != NULL)
 		send_from(half, buf, 0);
 }
@@ -214,7 +210,7 @@ on_readable(struct torc_future *readable)
 	struct torc_relay *relay = half->_relay;
 
 	/* Our own close cancels it. */
-	if (is_over(relay))
+	if (relay->_is_over)
 		return;
 	relay->_moved_ns = torc__shard->now_ns;
 	if (readable->value < 0) {
@@ -226,7 +222,7 @@ on_readable(struct torc_future *readable)
 		settle(half);
 	} else {
 		pass_on(half);
-		if (!is_over(relay))
+		if (!relay->_is_over)
 			listen_on(half);
 	}
 }
@@ -237,13 +233,15 @@ on_idle(struct torc_timer *timer)
 {
 	struct torc_relay *relay =
 		torc__container_of(timer, struct torc_relay, _timer);
+	const struct torc_stream *a = relay->a_to_b._from;
+	const struct torc_stream *b = relay->b_to_a._from;
 	uint64_t moved_ns = relay->_moved_ns, until_ns;
 
 	/* A slow reader takes a buffer piece by piece. */
-	if (relay->_a->sent_ns > moved_ns)
-		moved_ns = relay->_a->sent_ns;
-	if (relay->_b->sent_ns > moved_ns)
-		moved_ns = relay->_b->sent_ns;
+	if (a->sent_ns > moved_ns)
+		moved_ns = a->sent_ns;
+	if (b->sent_ns > moved_ns)
+		moved_ns = b->sent_ns;
 	until_ns = moved_ns + relay->_idle_ns;
 	if (torc__shard->now_ns >= until_ns)
 		end(relay, -ETIMEDOUT);
@@ -268,8 +266,6 @@ torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
 	*relay = (struct torc_relay){
 		.a_to_b = { ._relay = relay, ._from = a, ._to = b },
 		.b_to_a = { ._relay = relay, ._from = b, ._to = a },
-		._a = a,
-		._b = b,
 		._timer = { .fn = on_idle },
 		._idle_ns = idle_ns,
 		._moved_ns = shard->now_ns,
@@ -279,11 +275,11 @@ torc_relay_start(struct torc_relay *relay, struct torc_stream *a,
 	if (idle_ns != 0)
 		torc__timer_arm_in(shard, &relay->_timer, idle_ns);
 	pass_on_view(&relay->a_to_b);
-	if (!is_over(relay))
+	if (!relay->_is_over)
 		pass_on_view(&relay->b_to_a);
-	if (!is_over(relay))
+	if (!relay->_is_over)
 		listen_on(&relay->a_to_b);
-	if (!is_over(relay))
+	if (!relay->_is_over)
 		listen_on(&relay->b_to_a);
 }
 

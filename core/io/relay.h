@@ -28,6 +28,7 @@
  *           -ECANCELED after torc_future_cancel(&relay->done).
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <torc/core/future.h>
@@ -48,12 +49,12 @@ struct torc_relay_half {
 	int error;         /* 0: its end of file was passed on; see below */
 
 	/* Runtime only. */
+	uint16_t _queued; /* buffers on their way */
+	uint8_t _state;
 	struct torc_relay *_relay;
 	struct torc_stream *_from;
 	struct torc_stream *_to;
 	struct torc_future _readable;
-	uint32_t _queued; /* buffers on their way */
-	uint8_t _state;
 };
 
 struct torc_relay {
@@ -63,12 +64,11 @@ struct torc_relay {
 	struct torc_relay_half b_to_a;
 
 	/* Runtime only. */
-	struct torc_stream *_a;
-	struct torc_stream *_b;
 	struct torc_timer _timer; /* idle, then the end */
 	uint64_t _idle_ns;
 	uint64_t _moved_ns;
 	int _error;
+	bool _is_over; /* its streams are closed */
 };
 
 /*

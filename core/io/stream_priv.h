@@ -23,15 +23,18 @@ struct torc_stream {
 	/* Receiving; the close goes through recv_op as well. */
 	struct torc_op recv_op;
 	struct torc_buf *rx_first; /* received, not taken */
-	struct torc_buf *rx_last;
+	union {
+		struct torc_buf *rx_last; /* while rx_first is not NULL */
+		/* Once `end` was TORC_STREAM_BY_MESSAGE; NULL: nobody. */
+		struct torc_recv_fds *receiver;
+	};
 	struct torc_future *reader;
-	struct torc_recv_fds *receiver; /* instead of all of these */
-	struct torc_buf *view;          /* what the last torc_recv() showed */
-	uint32_t view_used;             /* bytes of it that torc_read() took */
-	uint16_t rx_held;               /* buffers charged to this stream */
-	uint16_t pins;                  /* tasks inside a receiving call */
-	uint8_t end;                    /* enum torc_stream_end */
-	bool is_connecting; /* the connect's future is `reader` meanwhile */
+	struct torc_buf *view; /* what the last torc_recv() showed */
+	uint32_t view_used;    /* bytes of it that torc_read() took */
+	uint16_t rx_held;      /* buffers charged to this stream */
+	uint16_t pins;         /* tasks inside a receiving call */
+	uint8_t end;           /* enum torc_stream_end */
+	bool is_connecting;    /* the connect's future is `reader` meanwhile */
 	bool is_closing;
 	bool is_close_sent;
 	bool is_closed;
@@ -46,20 +49,23 @@ struct torc_stream {
 	int fd;
 
 	/* Sending. */
+	uint32_t tx_inflight; /* how many of the queue send_op covers */
 	struct torc_op send_op;
 	struct torc_send *tx_first;
 	struct torc_send *tx_last;
 	struct torc_vec *vec;        /* of a vectored send in flight */
 	struct torc_vec *packet_vec; /* a seqpacket's, kept for the next */
-	uint32_t tx_inflight;        /* how many of the queue it covers */
 	struct torc_flush flush;
-
 	uint64_t sent_ns; /* when the kernel last took bytes */
 
 	struct torc_shard *shard;
 	struct torc_parked parked;
 	struct torc_resource resource;
 };
+
+/* A size of the allocator's: one byte more costs each stream 32. */
+_Static_assert(sizeof(struct torc_stream) <= 224,
+	"a stream fits where one of 224 bytes does");
 
 /*
  * Take over `fd`, also when this fails: NULL when memory is exhausted, and

@@ -20,45 +20,17 @@
 #include "tests/support/fake_shard.h"
 #include "tests/test.h"
 
-static struct fake_shard fixture;
-
-static int
-set_up(void **state)
-{
-	fake_shard_open(&fixture);
-	fake_shard_turn(&fixture, 1);
-	*state = &fixture;
-	return 0;
-}
-
-static int
-tear_down(void **state)
-{
-	fake_shard_close(*state);
-	return 0;
-}
-
-/* The next answer to the newest SQE of this opcode. */
-static void
-answer(struct fake_shard *f, uint8_t opcode, int32_t res, uint32_t cqe_flags)
-{
-	struct torc_ring *ring = &f->shard.ring;
-	uint32_t nth = fake_count(ring, opcode) - 1;
-
-	fake_complete(ring, fake_index(ring, opcode, nth), res, cqe_flags);
-	fake_shard_turn(f, 1);
-}
-
-/* Plays the kernel until the stream is gone. */
+/* Plays the kernel until the stream is gone; it answers cancels again. */
 static void
 close_stream(struct fake_shard *f, struct torc_stream *stream)
 {
 	int fd = stream->fd;
 
+	f->fake->keeps_cancels = false;
 	torc_close(stream);
 	fake_shard_turn(f, 3);
 	close(fd);
-	answer(f, IORING_OP_CLOSE, 0, 0);
+	fake_shard_answer(f, IORING_OP_CLOSE, 0, 0);
 }
 
 static void
@@ -105,65 +77,69 @@ open_stream(struct fake_shard *f, int fd, bool is_tcp)
 	return stream;
 }
 
+/* A stream of it that sends and receives. */
+struct dead {
+	struct torc_stream *stream;
+	struct torc_send send;
+	struct torc_future readable;
+};
+
+static void
+dead_open(struct fake_shard *f, struct dead *dead)
+{
+	dead->stream = open_stream(f, open_dead_socket(), true);
+	dead->send = (struct torc_send){ .data = "abcd", .bytes = 4 };
+	torc_recv_start(dead->stream, &dead->readable);
+	torc_send_start(dead->stream, &dead->send);
+	fake_shard_turn(f, 1);
+}
+
 static void
 an_end_while_a_dead_connection_still_sends_is_a_reset(void **state)
 {
 	struct fake_shard *f = *state;
-	struct torc_stream *s = open_stream(f, open_dead_socket(), true);
-	struct torc_send send = { .data = "abcd", .bytes = 4 };
-	struct torc_future readable;
+	struct dead dead;
 
-	torc_recv_start(s, &readable);
-	torc_send_start(s, &send);
-	fake_shard_turn(f, 1);
-	answer(f, IORING_OP_RECV, 0, 0);
+	dead_open(f, &dead);
+	fake_shard_answer(f, IORING_OP_RECV, 0, 0);
 
-	assert_true(torc_future_is_ready(&readable));
-	assert_int_equal(readable.value, -ECONNRESET);
-	answer(f, IORING_OP_SEND, -EPIPE, 0);
-	close_stream(f, s);
+	assert_true(torc_future_is_ready(&dead.readable));
+	assert_int_equal(dead.readable.value, -ECONNRESET);
+	fake_shard_answer(f, IORING_OP_SEND, -EPIPE, 0);
+	close_stream(f, dead.stream);
 }
 
 static void
 an_end_after_a_send_that_was_cut_is_a_reset(void **state)
 {
 	struct fake_shard *f = *state;
-	struct torc_stream *s = open_stream(f, open_dead_socket(), true);
-	struct torc_send send = { .data = "abcd", .bytes = 4 };
-	struct torc_future readable;
+	struct dead dead;
 
-	torc_recv_start(s, &readable);
-	torc_send_start(s, &send);
-	fake_shard_turn(f, 1);
+	dead_open(f, &dead);
 	f->fake->keeps_cancels = true;
-	torc_future_cancel(&send.done);
+	torc_future_cancel(&dead.send.done);
 	fake_shard_turn(f, 1);
-	answer(f, IORING_OP_SEND, 3, 0);
-	assert_int_equal(send.done.value, -ECANCELED);
-	answer(f, IORING_OP_RECV, 0, 0);
+	fake_shard_answer(f, IORING_OP_SEND, 3, 0);
+	assert_int_equal(dead.send.done.value, -ECANCELED);
+	fake_shard_answer(f, IORING_OP_RECV, 0, 0);
 
-	assert_int_equal(readable.value, -ECONNRESET);
-	f->fake->keeps_cancels = false;
-	close_stream(f, s);
+	assert_int_equal(dead.readable.value, -ECONNRESET);
+	close_stream(f, dead.stream);
 }
 
 static void
 a_broken_pipe_is_told_as_the_reset_that_it_is(void **state)
 {
 	struct fake_shard *f = *state;
-	struct torc_stream *s = open_stream(f, open_dead_socket(), true);
-	struct torc_send send = { .data = "abcd", .bytes = 4 };
-	struct torc_future readable;
+	struct dead dead;
 
-	torc_recv_start(s, &readable);
-	torc_send_start(s, &send);
-	fake_shard_turn(f, 1);
-	answer(f, IORING_OP_SEND, -EPIPE, 0);
-	assert_int_equal(send.done.value, -ECONNRESET);
-	answer(f, IORING_OP_RECV, 0, 0);
+	dead_open(f, &dead);
+	fake_shard_answer(f, IORING_OP_SEND, -EPIPE, 0);
+	assert_int_equal(dead.send.done.value, -ECONNRESET);
+	fake_shard_answer(f, IORING_OP_RECV, 0, 0);
 
-	assert_int_equal(readable.value, -ECONNRESET);
-	close_stream(f, s);
+	assert_int_equal(dead.readable.value, -ECONNRESET);
+	close_stream(f, dead.stream);
 }
 
 /* ---- a reader that runs late ---- */
@@ -229,7 +205,7 @@ a_stream_lasts_until_the_reader_that_it_woke_has_run(void **state)
 	for (unsigned i = 0; i < 4 * TORC__READY_MAX; i++)
 		assert_int_equal(torc_spawn(NULL, do_nothing, NULL), 0);
 	fake_shard_turn(f, 2);
-	answer(f, IORING_OP_CLOSE, 0, 0);
+	fake_shard_answer(f, IORING_OP_CLOSE, 0, 0);
 
 	tasks = f->shard.tasks_count;
 	assert_int_equal(reader->state, TORC_TASK_READY);
@@ -254,7 +230,7 @@ finish_closes(struct fake_shard *f)
 }
 
 static void
-a_reader_that_takes_a_buffer_piece_by_piece_is_not_idle(void **state)
+who_takes_a_buffer_piece_by_piece_is_not_idle(void **state)
 {
 	struct fake_shard *f = *state;
 	struct torc_ring *ring = &f->shard.ring;
@@ -270,7 +246,7 @@ a_reader_that_takes_a_buffer_piece_by_piece_is_not_idle(void **state)
 	for (unsigned i = 0; i < 5; i++) {
 		fake_sleep_ns(ring, 600 * TORC_MS);
 		fake_shard_turn(f, 1);
-		answer(f, IORING_OP_SEND, 100, 0);
+		fake_shard_answer(f, IORING_OP_SEND, 100, 0);
 		fake_shard_turn(f, 2);
 	}
 	assert_false(torc_future_is_ready(&relay.done));
@@ -313,13 +289,40 @@ a_datagram_socket_waits_for_buffers_and_does_not_spin(void **state)
 	torc_udp_recv_start(udp, &readable);
 	fake_shard_turn(f, 1);
 	take_all_buffers(f, fake_index(ring, IORING_OP_RECVMSG, 0));
-	answer(f, IORING_OP_RECVMSG, -ENOBUFS, 0);
+	fake_shard_answer(f, IORING_OP_RECVMSG, -ENOBUFS, 0);
 	fake_shard_turn(f, 5);
 	assert_int_equal(fake_count(ring, IORING_OP_RECVMSG), 1);
 
 	f->shard.datagrams.options.count_max = count_max;
 	torc_udp_close(udp);
 	fake_shard_turn(f, 2);
+}
+
+/* Received once, and all taken, so that nothing but the park shows it. */
+static void
+a_stream_that_waits_for_buffers_takes_no_descriptors(void **state)
+{
+	struct fake_shard *f = *state;
+	struct torc_ring *ring = &f->shard.ring;
+	struct torc_stream *s =
+		open_stream(f, socket(AF_UNIX, SOCK_STREAM, 0), false);
+	struct torc_future readable;
+	char buf[8];
+	struct torc_recv_fds recv = { .buf = buf, .bytes = sizeof(buf) };
+
+	torc_recv_start(s, &readable);
+	fake_shard_turn(f, 1);
+	fake_shard_answer(
+		f, IORING_OP_RECV, 4, IORING_CQE_F_MORE | IORING_CQE_F_BUFFER);
+	torc__stream_put(torc__stream_take(s));
+	fake_shard_answer(f, IORING_OP_RECV, -ENOBUFS, 0);
+	assert_true(torc__list_is_linked(&s->parked.link));
+	torc_recv_fds_start(s, &recv);
+
+	assert_int_equal(recv.done.value, -EBUSY);
+	fake_shard_turn(f, 1);
+	assert_int_equal(fake_count(ring, IORING_OP_RECVMSG), 0);
+	close_stream(f, s);
 }
 
 static void
@@ -336,7 +339,7 @@ an_accept_that_the_kernel_ended_is_armed_again(void **state)
 	assert_int_equal(torc_listen(&listener, &any, NULL), 0);
 	torc_accept_start(listener, &acceptable);
 	fake_shard_turn(f, 1);
-	answer(f, IORING_OP_ACCEPT, fd, 0);
+	fake_shard_answer(f, IORING_OP_ACCEPT, fd, 0);
 	fake_shard_turn(f, 1);
 	assert_int_equal(acceptable.value, 0);
 	assert_int_equal(fake_count(ring, IORING_OP_ACCEPT), 2);
@@ -347,19 +350,25 @@ an_accept_that_the_kernel_ended_is_armed_again(void **state)
 	finish_closes(f);
 }
 
-#define CASE(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
-
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
-		CASE(an_end_while_a_dead_connection_still_sends_is_a_reset),
-		CASE(an_end_after_a_send_that_was_cut_is_a_reset),
-		CASE(a_broken_pipe_is_told_as_the_reset_that_it_is),
-		CASE(a_stream_lasts_until_the_reader_that_it_woke_has_run),
-		CASE(a_reader_that_takes_a_buffer_piece_by_piece_is_not_idle),
-		CASE(a_datagram_socket_waits_for_buffers_and_does_not_spin),
-		CASE(an_accept_that_the_kernel_ended_is_armed_again),
+		WITH_TURNED_SHARD(
+			an_end_while_a_dead_connection_still_sends_is_a_reset),
+		WITH_TURNED_SHARD(an_end_after_a_send_that_was_cut_is_a_reset),
+		WITH_TURNED_SHARD(
+			a_broken_pipe_is_told_as_the_reset_that_it_is),
+		WITH_TURNED_SHARD(
+			a_stream_lasts_until_the_reader_that_it_woke_has_run),
+		WITH_TURNED_SHARD(
+			who_takes_a_buffer_piece_by_piece_is_not_idle),
+		WITH_TURNED_SHARD(
+			a_datagram_socket_waits_for_buffers_and_does_not_spin),
+		WITH_TURNED_SHARD(
+			a_stream_that_waits_for_buffers_takes_no_descriptors),
+		WITH_TURNED_SHARD(
+			an_accept_that_the_kernel_ended_is_armed_again),
 	};
 
 	return cmocka_run_group_tests_name(
