@@ -74,12 +74,11 @@ torc__blocking_return_remote(struct torc_blocking *job, int error)
 void
 torc__blocking_refuse_all(struct torc_pool *pool, int error)
 {
-	struct torc_link *link;
+	/* Each look-up that leaves the queue lets one in that is held back. */
+	while (!torc__list_is_empty(&pool->queue)) {
+		struct torc_blocking *job = job_of(pool->queue.next);
 
-	while ((link = torc__list_pop_front(&pool->queue)) != NULL) {
-		struct torc_blocking *job = job_of(link);
-
-		pool->queued_count--;
+		(void)torc__pool_remove(pool, job);
 		job->_state = TORC__JOB_FINISHED;
 		torc__blocking_return_remote(job, error);
 	}
@@ -90,12 +89,12 @@ torc__blocking_refuse_all(struct torc_pool *pool, int error)
  * the queue takes its place, on the shard that it came from.
  */
 static void
-free_place(struct torc_pool *pool)
+free_place(struct torc_pool *pool, bool is_lookup)
 {
 	struct torc_blocking *next;
 
 	pthread_mutex_lock(&pool->lock);
-	pool->running_count--;
+	torc__pool_ended(pool, is_lookup);
 	next = torc__pool_take(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (next != NULL)
@@ -117,7 +116,7 @@ run_simulated(struct torc_timer *timer)
 	torc__blocking_is_simulated = false;
 	torc__shard = shard;
 	shard->pool->abandoned_count -= is_abandoned;
-	free_place(shard->pool);
+	free_place(shard->pool, job->_is_lookup);
 	if (is_abandoned) {
 		forget_one(shard);
 		job->_release(job);
@@ -191,17 +190,6 @@ torc__blocking_join(struct torc_shard *shard, struct torc_pool *pool)
 	shard->port.msg.fn = on_port;
 }
 
-/* Out of the queue, if it is there; under the lock. */
-static bool
-unqueue(struct torc_pool *pool, struct torc_blocking *job)
-{
-	if (!torc__list_is_linked(&job->_link))
-		return false;
-	torc__list_remove(&job->_link);
-	pool->queued_count--;
-	return true;
-}
-
 static void
 cancel_job(struct torc_future *done)
 {
@@ -210,16 +198,18 @@ cancel_job(struct torc_future *done)
 	bool was_queued;
 
 	pthread_mutex_lock(&pool->lock);
-	was_queued = unqueue(pool, job);
+	was_queued = torc__pool_remove(pool, job);
 	pthread_mutex_unlock(&pool->lock);
 	if (was_queued)
 		give_back(job, -ECANCELED);
 }
 
-/* False: `is_bounded`, and the queue is full. */
+enum kind { UNBOUNDED, BOUNDED, LOOKUP };
+
+/* False: BOUNDED, and the queue is full. */
 static bool
 start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg,
-	bool is_bounded)
+	enum kind kind)
 {
 	struct torc_shard *shard = torc__shard;
 	struct torc_pool *pool;
@@ -232,12 +222,15 @@ start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg,
 	pool = shard->pool;
 	is_simulated = shard->ring.engine->is_simulated;
 	*job = (struct torc_blocking){
-		._fn = fn, ._arg = arg, ._shard = shard
+		._fn = fn,
+		._arg = arg,
+		._shard = shard,
+		._is_lookup = kind == LOOKUP,
 	};
 	torc_future_init(&job->done, cancel_job, job);
 
 	pthread_mutex_lock(&pool->lock);
-	if (is_bounded && pool->queued_count >= pool->queue_max) {
+	if (kind == BOUNDED && pool->queued_count >= pool->queue_max) {
 		pthread_mutex_unlock(&pool->lock);
 		return false;
 	}
@@ -245,8 +238,7 @@ start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg,
 	atomic_fetch_add(&pool->pending_count, 1);
 	shard->port.jobs_count++;
 	TORC_PROBE3(torc, blocking__queue, shard->index, job, fn);
-	torc__pool_push(pool, job);
-	if (!is_simulated)
+	if (torc__pool_push(pool, job) && !is_simulated)
 		must_make = torc__pool_call(pool);
 	pthread_mutex_unlock(&pool->lock);
 	if (must_make)
@@ -259,18 +251,25 @@ start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg,
 void
 torc_blocking_start(struct torc_blocking *job, torc_blocking_fn *fn, void *arg)
 {
-	(void)start(job, fn, arg, false);
+	(void)start(job, fn, arg, UNBOUNDED);
+}
+
+void
+torc__blocking_start_lookup(
+	struct torc_blocking *job, torc_blocking_fn *fn, void *arg)
+{
+	(void)start(job, fn, arg, LOOKUP);
 }
 
 static int
-run(torc_blocking_fn *fn, void *arg, int *result, bool is_bounded)
+run(torc_blocking_fn *fn, void *arg, int *result, enum kind kind)
 {
 	struct torc_blocking job;
 	int64_t ret = torc__interrupted("torc_blocking");
 
 	if (ret < 0)
 		return (int)ret;
-	if (!start(&job, fn, arg, is_bounded)) {
+	if (!start(&job, fn, arg, kind)) {
 		/* Who tries again and again must let the others run. */
 		torc__budget_spend();
 		return -EAGAIN;
@@ -284,13 +283,13 @@ run(torc_blocking_fn *fn, void *arg, int *result, bool is_bounded)
 int
 torc_blocking(torc_blocking_fn *fn, void *arg, int *result)
 {
-	return run(fn, arg, result, false);
+	return run(fn, arg, result, UNBOUNDED);
 }
 
 int
 torc_blocking_try(torc_blocking_fn *fn, void *arg, int *result)
 {
-	return run(fn, arg, result, true);
+	return run(fn, arg, result, BOUNDED);
 }
 
 /* True: whoever runs it will release it. */
@@ -320,7 +319,7 @@ torc__blocking_abandon(
 	bool is_ours, is_left;
 
 	pthread_mutex_lock(&pool->lock);
-	is_ours = unqueue(pool, job);
+	is_ours = torc__pool_remove(pool, job);
 	is_left = !is_ours && leave_running(pool, job, release);
 	/* One that was left may be gone already. */
 	if (is_ours || (is_left && !shard->ring.engine->is_simulated))
@@ -331,21 +330,30 @@ torc__blocking_abandon(
 	return is_ours || is_left;
 }
 
-/* The oldest that waits in the queue, out of it; or NULL. */
+static struct torc_blocking *
+find_own(const struct torc_link *line, const struct torc_shard *shard)
+{
+	for (struct torc_link *link = line->next; link != line;
+		link = link->next)
+		if (job_of(link)->_shard == shard)
+			return job_of(link);
+	return NULL;
+}
+
+/* The oldest that no thread has, out of its line; or NULL. */
 static struct torc_blocking *
 take_own(struct torc_shard *shard)
 {
 	struct torc_pool *pool = shard->pool;
-	struct torc_blocking *found = NULL;
-	struct torc_link *link;
+	struct torc_blocking *found;
 
 	pthread_mutex_lock(&pool->lock);
-	for (link = pool->queue.next; link != &pool->queue; link = link->next)
-		if (job_of(link)->_shard == shard) {
-			found = job_of(link);
-			(void)unqueue(pool, found);
-			break;
-		}
+	/* Those held back first: they would come to the queue. */
+	found = find_own(&pool->lookups, shard);
+	if (found == NULL)
+		found = find_own(&pool->queue, shard);
+	if (found != NULL)
+		(void)torc__pool_remove(pool, found);
 	pthread_mutex_unlock(&pool->lock);
 	return found;
 }
@@ -401,6 +409,7 @@ torc_blocking_counts(struct torc_blocking_counts *counts)
 		.running = pool->running_count,
 		.abandoned = pool->abandoned_count,
 		.queued = pool->queued_count,
+		.held = pool->held_count,
 		.jobs = pool->jobs_count,
 		.wakes = pool->wakes_count,
 	};

@@ -26,6 +26,9 @@
  *           have signals blocked, which a program that a job starts inherits.
  *           One of them looks for work a little longer before it sleeps, by
  *           the runtime's spin_ns, where there is a CPU without a shard.
+ * Look-ups  torc_resolve() uses the pool too, a quarter of the threads at most
+ *           (16 of 64; at least one): while a name server is silent the rest
+ *           stay free for other jobs, unless there is one thread only.
  * Cancel    A job that no thread has taken never starts. One that runs can't
  *           be stopped: its caller waits until it returns, and gets its
  *           result.
@@ -44,6 +47,7 @@
  *           ends the program.
  */
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include <torc/base/list.h>
@@ -80,6 +84,7 @@ struct torc_blocking {
 	/* Runtime only. */
 	int _state;
 	int _error;
+	bool _is_lookup;
 	torc_blocking_fn *_fn;
 	void *_arg;
 	struct torc_shard *_shard;
@@ -101,6 +106,7 @@ struct torc_blocking_counts {
 	unsigned abandoned; /* run on for nobody: look-ups past a deadline */
 	unsigned queued;
 	unsigned waiting; /* for a place in the queue */
+	unsigned held;    /* look-ups, until one of their share has ended */
 	uint64_t jobs;    /* that ran or run, since the runtime began */
 	uint64_t wakes;   /* of a thread that slept: a system call each */
 };

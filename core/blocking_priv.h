@@ -11,6 +11,12 @@
  * comes back needs none: each shard has a port, a list that threads push to,
  * whose one message is in the shard's inbox while the list is not empty.
  *
+ * Look-ups of names may last for long, all of them at once. So only as many as
+ * their share are in the queue or on a thread; the others are held back, and
+ * come to the queue's end one by one as those end.
+ *
+ *   start --> lookups (HELD) --one of their share ends--> queue --> threads
+ *
  * A job's state changes under the lock, but for RUNNING: then its thread and
  * its shard race for it, by compare and exchange.
  *
@@ -38,6 +44,7 @@ enum {
 	TORC__JOB_RUNNING,
 	TORC__JOB_FINISHED,  /* on its way back */
 	TORC__JOB_ABANDONED, /* its thread releases it */
+	TORC__JOB_HELD,      /* a look-up; its share is in use */
 };
 
 /* Of each shard: where its jobs come back. */
@@ -58,6 +65,7 @@ struct torc_pool_options {
 
 struct torc_pool {
 	unsigned threads_max;
+	unsigned lookups_max; /* of these, at a time */
 	unsigned queue_max;
 	uint64_t idle_ns;
 	uint64_t spin_ns;
@@ -65,9 +73,12 @@ struct torc_pool {
 
 	pthread_mutex_t lock;
 	/* All below are under it. */
-	struct torc_link queue; /* jobs that no thread has, oldest first */
-	struct torc_link idle;  /* threads, the last to work first */
+	struct torc_link queue;   /* jobs that no thread has, oldest first */
+	struct torc_link lookups; /* held back, oldest first */
+	struct torc_link idle;    /* threads, the last to work first */
 	unsigned queued_count;
+	unsigned held_count;
+	unsigned lookups_count; /* in the queue or on a thread */
 	unsigned running_count;
 	unsigned abandoned_count;
 	unsigned threads_count;
@@ -95,8 +106,17 @@ void torc__pool_open(
 /* Wait for jobs that run for nobody, and end every thread. */
 void torc__pool_close(struct torc_pool *pool);
 
-/* Under the lock: a job for the next thread that looks. */
-void torc__pool_push(struct torc_pool *pool, struct torc_blocking *job);
+/*
+ * Under the lock. True: it is for the next thread that looks; false: it is
+ * held back.
+ */
+bool torc__pool_push(struct torc_pool *pool, struct torc_blocking *job);
+
+/* Under the lock: out of the line it waits in. False: it is in none. */
+bool torc__pool_remove(struct torc_pool *pool, struct torc_blocking *job);
+
+/* Under the lock: it has returned, whoever its memory belongs to by now. */
+void torc__pool_ended(struct torc_pool *pool, bool is_lookup);
 
 /* Under the lock: the oldest job, now RUNNING; or NULL. */
 struct torc_blocking *torc__pool_take(struct torc_pool *pool);
@@ -113,7 +133,11 @@ bool torc__pool_thread_make(struct torc_pool *pool);
 /* Any thread. The job is its shard's again; done becomes `error`, or 0. */
 void torc__blocking_return_remote(struct torc_blocking *job, int error);
 
-/* Under the lock: nobody will ever take what is queued. */
+/* torc_blocking_start() of a look-up: within the share of such jobs. */
+void torc__blocking_start_lookup(
+	struct torc_blocking *job, torc_blocking_fn *fn, void *arg);
+
+/* Under the lock: nobody will ever take what is queued, or held back. */
 void torc__blocking_refuse_all(struct torc_pool *pool, int error);
 
 /* A shard's port, once it is open. */

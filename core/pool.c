@@ -25,6 +25,8 @@
 #define THREADS_DEFAULT 64
 #define THREADS_MAX 4096
 #define QUEUE_DEFAULT 1024
+/* One thread in so many may look up names; see blocking_priv.h. */
+#define LOOKUPS_PART 4
 #define IDLE_DEFAULT_NS (10 * TORC_S)
 /* What pthread_cond_timedwait() can add up. */
 #define IDLE_MAX_NS (UINT64_C(1) << 62)
@@ -59,9 +61,13 @@ torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
 	};
 	if (pool->threads_max > THREADS_MAX)
 		pool->threads_max = THREADS_MAX;
+	pool->lookups_max = pool->threads_max / LOOKUPS_PART;
+	if (pool->lookups_max == 0)
+		pool->lookups_max = 1;
 	if (pool->idle_ns > IDLE_MAX_NS)
 		pool->idle_ns = IDLE_MAX_NS;
 	torc__list_init(&pool->queue);
+	torc__list_init(&pool->lookups);
 	torc__list_init(&pool->idle);
 	pthread_mutex_init(&pool->lock, NULL);
 	pthread_condattr_init(&attr);
@@ -70,13 +76,70 @@ torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
 	pthread_condattr_destroy(&attr);
 }
 
-void
-torc__pool_push(struct torc_pool *pool, struct torc_blocking *job)
+static void
+queue_up(struct torc_pool *pool, struct torc_blocking *job)
 {
-	torc_check(!pool->is_ending);
 	job->_state = TORC__JOB_QUEUED;
 	torc__list_push_back(&pool->queue, &job->_link);
 	pool->queued_count++;
+	pool->lookups_count += job->_is_lookup;
+}
+
+bool
+torc__pool_push(struct torc_pool *pool, struct torc_blocking *job)
+{
+	torc_check(!pool->is_ending);
+	if (!job->_is_lookup || pool->lookups_count < pool->lookups_max) {
+		queue_up(pool, job);
+		return true;
+	}
+	job->_state = TORC__JOB_HELD;
+	torc__list_push_back(&pool->lookups, &job->_link);
+	pool->held_count++;
+	return false;
+}
+
+/*
+ * The next look-up comes to the queue. No thread need be called for it: the
+ * one that has ended a look-up looks next, or the one that was called for a
+ * look-up which left the queue, if any was.
+ */
+static void
+end_lookup(struct torc_pool *pool)
+{
+	struct torc_link *link;
+
+	torc_check(pool->lookups_count > 0);
+	pool->lookups_count--;
+	link = torc__list_pop_front(&pool->lookups);
+	if (link == NULL)
+		return;
+	pool->held_count--;
+	queue_up(pool, torc__container_of(link, struct torc_blocking, _link));
+}
+
+bool
+torc__pool_remove(struct torc_pool *pool, struct torc_blocking *job)
+{
+	if (!torc__list_is_linked(&job->_link))
+		return false;
+	torc__list_remove(&job->_link);
+	if (job->_state == TORC__JOB_HELD) {
+		pool->held_count--;
+		return true;
+	}
+	pool->queued_count--;
+	if (job->_is_lookup)
+		end_lookup(pool);
+	return true;
+}
+
+void
+torc__pool_ended(struct torc_pool *pool, bool is_lookup)
+{
+	pool->running_count--;
+	if (is_lookup)
+		end_lookup(pool);
 }
 
 struct torc_blocking *
@@ -133,6 +196,7 @@ torc__pool_call(struct torc_pool *pool)
 static void
 run_job(struct torc_pool *pool, struct torc_blocking *job)
 {
+	bool is_lookup = job->_is_lookup;
 	int running = TORC__JOB_RUNNING;
 
 	TORC_PROBE2(torc, blocking__begin, job, job->_fn);
@@ -149,7 +213,7 @@ run_job(struct torc_pool *pool, struct torc_blocking *job)
 		pthread_mutex_lock(&pool->lock);
 		pool->abandoned_count--;
 	}
-	pool->running_count--;
+	torc__pool_ended(pool, is_lookup);
 }
 
 static void
@@ -333,7 +397,8 @@ void
 torc__pool_close(struct torc_pool *pool)
 {
 	pthread_mutex_lock(&pool->lock);
-	torc_assert(torc__list_is_empty(&pool->queue));
+	torc_assert(torc__list_is_empty(&pool->queue) &&
+		    torc__list_is_empty(&pool->lookups));
 	pool->is_ending = true;
 	while (!torc__list_is_empty(&pool->idle))
 		(void)torc__pool_call(pool);

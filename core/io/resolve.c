@@ -120,7 +120,7 @@ start_lookup(struct torc_resolve *resolve, const struct torc_address_name *name,
 	lookup->type = type;
 	lookup->max = max;
 	resolve->_lookup = lookup;
-	torc_blocking_start(&lookup->job,
+	torc__blocking_start_lookup(&lookup->job,
 		is_simulated ? look_up_simulated : look_up, lookup);
 	torc_future_then(&lookup->job.done, on_found, resolve);
 	return 0;

@@ -15,8 +15,11 @@
  * Cancel    A cancel or a deadline ends the wait at once. getaddrinfo() can't
  *           be stopped: it runs on for nobody, by default up to 30 s with each
  *           name server silent, and holds its thread until then (`abandoned`
- *           in torc_blocking_counts()). So many that no thread is free make
- *           the next look-up wait for one; torc_run() returns after the last.
+ *           in torc_blocking_counts()). torc_run() returns after the last.
+ * Share     Look-ups, with those that run on for nobody, get a quarter of
+ *           blocking_threads_max at a time, at least one: 16 of 64. Further
+ *           ones wait their turn among themselves, and one that is cancelled
+ *           there never starts. Other blocking calls have the rest.
  * Lifetime  `text` is copied. `out` and the struct are the runtime's until
  *           `done` is ready.
  * Shard     The caller's.

@@ -16,19 +16,9 @@
 #include <sys/stat.h>
 
 #include "tests/core/io/fixture.h"
+#include "tests/support/failing_alloc.h"
 
 #define FOUND_MAX 8
-
-void *__real_torc_malloc(size_t bytes);
-void *__wrap_torc_malloc(size_t bytes);
-
-static bool is_out_of_memory;
-
-void *
-__wrap_torc_malloc(size_t bytes)
-{
-	return is_out_of_memory ? NULL : __real_torc_malloc(bytes);
-}
 
 /* ---- a world of its own ---- */
 
@@ -240,10 +230,10 @@ without_memory_it_says_so(void *unused)
 	int ret;
 
 	(void)unused;
-	is_out_of_memory = true;
+	alloc_fail_all(true);
 	ret = torc_resolve("localhost:80", found, 1);
 	must_be(torc_connect_to(&stream, "localhost:80"), -ENOMEM);
-	is_out_of_memory = false;
+	alloc_fail_all(false);
 	must_be(ret, -ENOMEM);
 	must_be(counts().jobs, 0);
 	return 0;
@@ -427,6 +417,54 @@ without_a_free_thread_a_look_up_waits(void *unused)
 }
 
 static int
+say_seven(void *unused)
+{
+	(void)unused;
+	return 7;
+}
+
+/* Of 8 threads 2 look up; a name server is silent for a second. */
+static int
+ask_the_silent_often(void *unused)
+{
+	struct torc_address found[8][FOUND_MAX];
+	struct torc_resolve lookups[8];
+	int result = 0;
+
+	(void)unused;
+	for (int i = 0; i < 8; i++)
+		torc_resolve_start(&lookups[i],
+			i == 6 ? "answer.test:7" : "silent.test:7", found[i],
+			FOUND_MAX);
+	wait_until(counts().running == 2);
+	must_be(counts().held, 6);
+	must_be(torc_blocking(say_seven, NULL, &result), 0);
+	must_be(result, 7);
+	must_be(counts().held, 6);
+	for (int i = 0; i < 8; i++) {
+		if (i == 6)
+			continue;
+		torc_future_cancel(&lookups[i].done);
+		must(torc_future_is_ready(&lookups[i].done));
+		must_be(lookups[i].done.value, -ECANCELED);
+	}
+	must_be(counts().abandoned, 2);
+	must_be(counts().held, 1);
+	must_be(torc_await(&lookups[6].done), 2);
+	wait_until(counts().running == 0);
+	/* Two that were silent, one that was answered, and say_seven(). */
+	must_be(counts().jobs, 4);
+	return 0;
+}
+
+static int
+a_silent_name_server_holds_up_no_other_job(void *unused)
+{
+	(void)unused;
+	return with_name_server(ask_the_silent_often);
+}
+
+static int
 leave_a_look_up(void *unused)
 {
 	struct torc_address found[1];
@@ -594,6 +632,7 @@ main(void)
 		NAMES(a_name_server_of_the_same_shard_is_asked, 0),
 		NAMES(a_silent_name_server_holds_up_nobody_who_gave_up, 0),
 		NAMES(without_a_free_thread_a_look_up_waits, 1),
+		NAMES(a_silent_name_server_holds_up_no_other_job, 8),
 		NAMES(the_end_comes_after_what_was_abandoned, 0),
 		NAMES(the_first_address_that_takes_the_connection_is_taken, 0),
 		NAMES(a_cancel_ends_it_at_either_step, 0),
