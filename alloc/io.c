@@ -31,12 +31,21 @@ current_io(void)
 	return current;
 }
 
+static size_t
+whole_regions(size_t bytes)
+{
+	if (bytes == 0)
+		bytes = TORC_IO_BYTES_DEFAULT;
+	torc_assert(bytes <= TORC_IO_BYTES_LIMIT);
+	return (bytes + TORC__REGION_BYTES - 1) & ~(TORC__REGION_BYTES - 1);
+}
+
 #if defined(TORC__ASAN) || defined(TORC__TSAN)
 
 void
 torc__io_open(struct torc_io *io, size_t bytes_max)
 {
-	*io = (struct torc_io){ .bytes_max = bytes_max };
+	*io = (struct torc_io){ .bytes_max = whole_regions(bytes_max) };
 	current = io;
 }
 
@@ -209,7 +218,7 @@ open_source(struct torc_io *io)
 void
 torc__io_open(struct torc_io *io, size_t bytes_max)
 {
-	*io = (struct torc_io){ .bytes_max = bytes_max };
+	*io = (struct torc_io){ .bytes_max = whole_regions(bytes_max) };
 	current = io;
 }
 

@@ -10,7 +10,7 @@
  * the kernel then need not find and pin the pages of each read and write.
  * What does not fit there, and all of it where locked memory is short
  * (ulimit -l), is ordinary memory: it works the same and costs more per
- * operation.
+ * operation. How much is registered is io_bytes_max of struct torc_options.
  *
  * Aligned   To 4096 from 4096 bytes on, and to 512 from 512 on: whatever
  *           O_DIRECT may want.
@@ -28,7 +28,10 @@ extern "C" {
 #endif
 
 /* So much of it per shard is registered: less than the usual ulimit -l. */
-#define TORC_IO_BYTES_MAX ((size_t)4 << 20)
+#define TORC_IO_BYTES_DEFAULT ((size_t)4 << 20)
+
+/* The most that io_bytes_max may be: what the kernel takes in one piece. */
+#define TORC_IO_BYTES_LIMIT ((size_t)1 << 30)
 
 /*
  * `bytes` of memory, not cleared; bytes > 0. Cost: some 150 ns with its

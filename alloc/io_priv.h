@@ -21,7 +21,10 @@ struct torc_io {
 	bool is_fixed;
 };
 
-/* Let torc_io_alloc() on the calling thread take from `io`. Maps nothing. */
+/*
+ * Let torc_io_alloc() on the calling thread take from `io`, so much of it from
+ * the region: 0 means the default. Maps nothing.
+ */
 void torc__io_open(struct torc_io *io, size_t bytes_max);
 
 /*

@@ -91,6 +91,7 @@ fill_options(const struct torc_options *user)
 		.ring = { .sq_entries = user->sq_entries,
 			.cq_entries = user->cq_entries },
 		.stack_bytes = user->stack_bytes,
+		.io_bytes_max = user->io_bytes_max,
 		.spin_ns = user->spin_ns,
 		.busy_poll = user->busy_poll,
 	};
@@ -112,6 +113,19 @@ fill_options(const struct torc_options *user)
 		bufs = STREAM_BUFS_MAX;
 	options.stream_bufs_max = (uint32_t)bufs;
 	return options;
+}
+
+/* What cannot be had is an error; it is not cut to what can. */
+static int
+check_options(const struct torc_options *user)
+{
+	if (user->io_bytes_max <= TORC_IO_BYTES_LIMIT)
+		return 0;
+	torc_log(TORC_LOG_ERROR,
+		"torc_options.io_bytes_max is %zu: the kernel registers %zu at "
+		"most; torc_io_alloc() goes on beyond it with ordinary memory",
+		user->io_bytes_max, TORC_IO_BYTES_LIMIT);
+	return -EINVAL;
 }
 
 static void
@@ -435,6 +449,8 @@ torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 	torc__panics_name_tasks();
 	torc__cpus_allowed(&runtime.cpus);
 	ret = torc__environment_apply(&options);
+	if (ret == 0)
+		ret = check_options(&options);
 	runtime.options = fill_options(&options);
 	runtime.stall_ns = options.stall_ns ? options.stall_ns : STALL_NS;
 	runtime.count = options.shards;

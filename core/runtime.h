@@ -17,7 +17,7 @@
  * Lifetime  torc_run() may be called again after it returned; not inside.
  * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
  * Errors    -errno. -EINVAL: no such engine, or a wrong value in the
- *           environment; -EPERM,
+ *           environment or of io_bytes_max; -EPERM,
  *           -ENOSYS: io_uring was asked for and is forbidden or missing;
  *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
  *           a ring lacks is logged in one line with its remedy.
@@ -69,6 +69,14 @@ struct torc_options {
 	size_t stack_bytes;
 	/* Memory for received bytes not read yet, per shard; 0: 256 MiB. */
 	size_t receive_bytes_max;
+	/*
+	 * How much of what torc_io_alloc() gives is registered with the
+	 * kernel, per shard; it is mapped, and counts against ulimit -l, when
+	 * a shard first uses it. Beyond, it gives ordinary memory. In steps of
+	 * 2 MiB, rounded up; 0: 4 MiB; at most 1 GiB, or torc_run() is
+	 * -EINVAL.
+	 */
+	size_t io_bytes_max;
 	uint32_t sq_entries; /* 0: 256 */
 	uint32_t cq_entries; /* 0: 4096 */
 	/*

@@ -129,7 +129,7 @@ open_memory(struct torc_shard *shard, const struct torc_shard_options *options)
 	if (ret < 0)
 		torc__arena_close(&shard->arena);
 	else
-		torc__io_open(&shard->io, TORC_IO_BYTES_MAX);
+		torc__io_open(&shard->io, options->io_bytes_max);
 	return ret;
 }
 

@@ -68,7 +68,8 @@ struct torc_shard_options {
 	const struct torc_engine *fallback; /* where it is refused, or NULL */
 	struct torc_ring_options ring;
 	size_t stack_bytes;
-	uint64_t spin_ns; /* 0: never spin */
+	size_t io_bytes_max; /* 0: TORC_IO_BYTES_DEFAULT */
+	uint64_t spin_ns;    /* 0: never spin */
 	bool busy_poll;
 	uint32_t stream_bufs_max;
 };

@@ -20,7 +20,8 @@ say_refused(const struct torc_shard *shard, int error)
 			"the locked-memory limit is too small to register the "
 			"memory of torc_io_alloc(): going on without, which "
 			"pins pages for each operation; set ulimit -l (or "
-			"LimitMEMLOCK=) to %zu KiB per shard",
+			"LimitMEMLOCK=) to %zu KiB per shard, or "
+			"torc_options.io_bytes_max lower",
 			shard->io.region.bytes / 1024 + TORC__MEMLOCK_KIB);
 	else
 		torc_log(TORC_LOG_WARN,

@@ -31,7 +31,7 @@ static int
 set_up(void **state)
 {
 	*state = &io;
-	torc__io_open(&io, TORC_IO_BYTES_MAX);
+	torc__io_open(&io, TORC_IO_BYTES_DEFAULT);
 	return 0;
 }
 
@@ -119,7 +119,7 @@ most_of_the_region_can_be_had(void **state)
 	size_t held_bytes = 0;
 
 	(void)state;
-	for (size_t at = 0; at < TORC_IO_BYTES_MAX; at += 4096) {
+	for (size_t at = 0; at < TORC_IO_BYTES_DEFAULT; at += 4096) {
 		void *block = torc_io_alloc(4096);
 
 		assert_non_null(block);
@@ -129,20 +129,20 @@ most_of_the_region_can_be_had(void **state)
 			torc_io_free(block);
 	}
 	if (HAS_REGION)
-		assert_true(held_bytes >= TORC_IO_BYTES_MAX / 16 * 15);
+		assert_true(held_bytes >= TORC_IO_BYTES_DEFAULT / 16 * 15);
 }
 
 static void
 past_the_region_there_is_other_memory(void **state)
 {
-	void *large = torc_io_alloc(4 * TORC_IO_BYTES_MAX);
+	void *large = torc_io_alloc(4 * TORC_IO_BYTES_DEFAULT);
 	void *small = torc_io_alloc(4096);
 
 	(void)state;
 	assert_non_null(small);
 	assert_non_null(large);
-	assert_false(torc__io_holds(&io, large, 4 * TORC_IO_BYTES_MAX));
-	memset(large, 1, 4 * TORC_IO_BYTES_MAX);
+	assert_false(torc__io_holds(&io, large, 4 * TORC_IO_BYTES_DEFAULT));
+	memset(large, 1, 4 * TORC_IO_BYTES_DEFAULT);
 	memset(small, 1, 4096);
 	torc_io_free(large);
 	torc_io_free(small);
@@ -236,7 +236,7 @@ nothing_is_left_when_it_closes(void **state)
 		memset(torc_io_alloc(1 << 20), 1, 1 << 20);
 		memset(torc_io_alloc(8 << 20), 1, 8 << 20);
 		torc__io_close(&io, true);
-		torc__io_open(&io, TORC_IO_BYTES_MAX);
+		torc__io_open(&io, TORC_IO_BYTES_DEFAULT);
 		if (i == 10)
 			before = resident_kib();
 	}
@@ -253,10 +253,10 @@ what_is_in_flight_stays(void **state)
 	torc__io_close(&io, false);
 	memset(block, 1, 5000);
 	left = io;
-	torc__io_open(&io, TORC_IO_BYTES_MAX);
+	torc__io_open(&io, TORC_IO_BYTES_DEFAULT);
 	torc_io_free(block);
 	torc__io_close(&left, true);
-	torc__io_open(&io, TORC_IO_BYTES_MAX);
+	torc__io_open(&io, TORC_IO_BYTES_DEFAULT);
 }
 
 static int

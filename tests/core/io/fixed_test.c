@@ -94,7 +94,7 @@ memory_of_the_region_goes_out_as_fixed(void **state)
 		HAS_REGION ? IORING_OP_WRITE_FIXED : IORING_OP_WRITE);
 	assert_int_equal(registered_count, HAS_REGION);
 	if (HAS_REGION)
-		assert_int_equal(registered.iov_len, TORC_IO_BYTES_MAX);
+		assert_int_equal(registered.iov_len, TORC_IO_BYTES_DEFAULT);
 
 	torc_io_free(memory);
 	torc_file_close(file);
@@ -105,7 +105,7 @@ other_memory_does_not_and_registers_nothing(void **state)
 {
 	struct fake_shard *f = *state;
 	struct torc_file *file = opened(f);
-	char *large = torc_io_alloc(2 * TORC_IO_BYTES_MAX);
+	char *large = torc_io_alloc(2 * TORC_IO_BYTES_DEFAULT);
 	char *memory = malloc(8192);
 
 	assert_int_equal(
@@ -150,7 +150,7 @@ check_round_trip(struct torc_file *file, size_t bytes, uint64_t offset)
 	must_be(torc_file_pwrite_all(file, out, bytes, offset), bytes);
 	must_be(torc_file_pread_exact(file, in, bytes, offset), bytes);
 	must_be(memcmp(in, out, bytes), 0);
-	must(!HAS_REGION || bytes > TORC_IO_BYTES_MAX / 4 ||
+	must(!HAS_REGION || bytes > TORC_IO_BYTES_DEFAULT / 4 ||
 		torc__shard->io.is_tried);
 	torc_io_free(out);
 	torc_io_free(in);
@@ -165,8 +165,8 @@ every_size_arrives_whole(void *unused)
 	check_round_trip(file, 1, 3);
 	check_round_trip(file, 4096, 12345);
 	check_round_trip(file, 100000, 1);
-	check_round_trip(file, TORC_IO_BYTES_MAX / 2, 0);
-	check_round_trip(file, 2 * TORC_IO_BYTES_MAX, 99);
+	check_round_trip(file, TORC_IO_BYTES_DEFAULT / 2, 0);
+	check_round_trip(file, 2 * TORC_IO_BYTES_DEFAULT, 99);
 	torc_file_close(file);
 	return 0;
 }
@@ -238,6 +238,85 @@ many_fixed_reads_at_a_time(void *unused)
 		torc_io_free(bufs[i]);
 	torc_file_close(file);
 	return 0;
+}
+
+#define MIB ((size_t)1 << 20)
+
+/* How much of it can be had in blocks of 64 KiB; all are given back. */
+static size_t
+registered_bytes(void)
+{
+	enum { COUNT = 256, BYTES = 64 * 1024 };
+	void *blocks[COUNT];
+	size_t bytes = 0;
+
+	for (unsigned i = 0; i < COUNT; i++) {
+		must((blocks[i] = torc_io_alloc(BYTES)) != NULL);
+		if (torc__io_holds(&torc__shard->io, blocks[i], BYTES))
+			bytes += BYTES;
+	}
+	for (unsigned i = 0; i < COUNT; i++)
+		torc_io_free(blocks[i]);
+	return bytes;
+}
+
+/* 8 MiB and one byte. */
+static int
+as_much_is_registered_as_was_asked_for(void *unused)
+{
+	struct torc_file *file = file_open(path_of("more"), O_RDWR | O_CREAT);
+	size_t bytes;
+
+	(void)unused;
+	/* Two blocks, of more than the default gives together. */
+	check_round_trip(file, 3 * MIB, 17);
+	must(!HAS_REGION || torc__shard->io.is_tried);
+	bytes = registered_bytes();
+	if (HAS_REGION) {
+		must_be(torc__shard->io.region.bytes, 10 * MIB);
+		must(bytes >= 8 * MIB && bytes <= 10 * MIB);
+	}
+	torc_file_close(file);
+	return 0;
+}
+
+/* One byte. */
+static int
+past_a_small_amount_there_is_ordinary_memory(void *unused)
+{
+	struct torc_file *file = file_open(path_of("less"), O_RDWR | O_CREAT);
+
+	(void)unused;
+	must_be_at_most(registered_bytes(), 2 * MIB);
+	if (HAS_REGION)
+		must_be(torc__shard->io.region.bytes, 2 * MIB);
+	check_round_trip(file, 4 * MIB, 5);
+	must(!torc__shard->io.is_tried);
+	torc_file_close(file);
+	return 0;
+}
+
+static int
+ask_for_too_much(void)
+{
+	struct torc_options options = { .shards = 1,
+		.io_bytes_max = TORC_IO_BYTES_LIMIT + 1 };
+
+	return torc_run(&options, every_size_arrives_whole, NULL) == -EINVAL
+		       ? 0
+		       : 1;
+}
+
+static void
+more_than_the_kernel_takes_is_refused_and_named(void **state)
+{
+	char text[2048];
+	int status = run_in_child(ask_for_too_much, text, sizeof(text));
+
+	(void)state;
+	assert_int_equal(status, 0);
+	assert_non_null(strstr(text, "io_bytes_max is 1073741825"));
+	assert_non_null(strstr(text, "1073741824 at most"));
 }
 
 /* Blocks are left to the end of the runtime, with a read on its way. */
@@ -328,10 +407,6 @@ without_locked_memory_one_line_says_what_to_set(void **state)
 	assert_null(strstr(line + 1, "register the memory"));
 }
 
-#define WITH_SHARD(test)                 \
-	cmocka_unit_test_setup_teardown( \
-		test, fake_shard_set_up, fake_shard_tear_down)
-
 int
 main(int argc, char **argv)
 {
@@ -345,6 +420,12 @@ main(int argc, char **argv)
 		WITH_TORC(direct_io_works_and_says_what_it_wants),
 		WITH_TORC(where_there_is_no_direct_io_the_open_says_so),
 		WITH_TORC(many_fixed_reads_at_a_time),
+		TORC_CASE(as_much_is_registered_as_was_asked_for,
+			.options.io_bytes_max = 8 * MIB + 1),
+		TORC_CASE(past_a_small_amount_there_is_ordinary_memory,
+			.options.io_bytes_max = 1),
+		cmocka_unit_test(
+			more_than_the_kernel_takes_is_refused_and_named),
 		LEFT_OPEN(the_end_takes_blocks_that_are_in_use),
 	};
 
