@@ -7,22 +7,12 @@
 
 #include <torc/alloc/arena.h>
 
-#include "core/channel/queue_priv.h"
-#include "core/channel/wait_priv.h"
+#include "core/channel/channel_priv.h"
 #include "core/shard_priv.h"
 
 #define CAPACITY_MAX (UINT32_C(1) << 31)
 #define ITEM_BYTES_MAX (UINT32_C(1) << 30)
-#define LINE_BYTES 64
-
-struct torc_channel {
-	struct torc_queue queue;
-	void *block; /* what was allocated */
-	_Alignas(LINE_BYTES) _Atomic uint32_t references;
-	pthread_mutex_t lock; /* of the senders that wait, oldest first */
-	struct torc_link senders;
-	bool is_held_back;
-};
+#define LINE_MASK ((uintptr_t)TORC__CHANNEL_LINE_BYTES - 1)
 
 int
 torc_channel_create(
@@ -37,11 +27,11 @@ torc_channel_create(
 		return -EINVAL;
 	/* At most 2^31 * (2^30 + 16). */
 	bytes = capacity * torc__queue_slot_bytes(item_bytes);
-	block = torc_malloc(sizeof(*made) + bytes + LINE_BYTES);
+	block = torc_malloc(sizeof(*made) + bytes + TORC__CHANNEL_LINE_BYTES);
 	if (block == NULL)
 		return -ENOMEM;
-	made = (struct torc_channel *)(((uintptr_t)block + LINE_BYTES - 1) &
-				       ~(uintptr_t)(LINE_BYTES - 1));
+	made = (struct torc_channel *)(((uintptr_t)block + LINE_MASK) &
+				       ~LINE_MASK);
 	*made = (struct torc_channel){ .block = block,
 		.lock = PTHREAD_MUTEX_INITIALIZER };
 	torc__queue_init(&made->queue, capacity, (uint32_t)item_bytes,
@@ -77,13 +67,16 @@ torc_channel_release(struct torc_channel *channel)
 		!torc__list_is_empty(&channel->senders))
 		torc__panic("the last torc_channel_release() while somebody "
 			    "waits: whoever uses a channel holds it");
+	if (channel->reserved >= TORC__CHANNEL_RESERVED)
+		torc__panic("the last torc_channel_release() while room is "
+			    "reserved: use it, or torc_channel_unreserve() it, "
+			    "before the channel is released");
 	pthread_mutex_destroy(&channel->lock);
 	torc_free(channel->block);
 }
 
-/* After the mark was cleared: this thread, and no other, wakes it. */
-static void
-wake_receiver(struct torc_channel *channel, int value)
+void
+torc__channel_wake(struct torc_channel *channel, int value)
 {
 	struct torc_channel_wait *wait = channel->queue.receiver;
 
@@ -92,12 +85,31 @@ wake_receiver(struct torc_channel *channel, int value)
 }
 
 /*
- * Put the items of those who wait, oldest first, as far as there is room; with
- * a closed queue that is: none. Whoever makes room or begins to wait comes
- * here, so that nobody waits for room that is there.
+ * Under the lock. 0: its item is inside, or its place is reserved; -EAGAIN:
+ * there is no room; -EPIPE.
  */
-static void
-serve(struct torc_channel *channel)
+static int
+serve_one(struct torc_channel *channel, struct torc_channel_wait *wait,
+	bool *wakes_receiver)
+{
+	uint64_t head = torc__queue_ask_room(&channel->queue);
+	uint64_t reserved = torc__channel_reserved(channel);
+
+	if (reserved & TORC__CHANNEL_CLOSING)
+		return -EPIPE;
+	if ((wait->_is_reserving || reserved != 0) &&
+		!torc__queue_fits(&channel->queue, head,
+			reserved / TORC__CHANNEL_RESERVED + 1))
+		return -EAGAIN;
+	if (!wait->_is_reserving)
+		return torc__queue_put(
+			&channel->queue, wait->_item, true, wakes_receiver);
+	torc__channel_reserved_set(channel, reserved + TORC__CHANNEL_RESERVED);
+	return 0;
+}
+
+void
+torc__channel_serve(struct torc_channel *channel)
 {
 	struct torc_wakes wakes = { NULL, NULL };
 	bool wakes_receiver = false;
@@ -106,24 +118,40 @@ serve(struct torc_channel *channel)
 	while (!torc__list_is_empty(&channel->senders)) {
 		struct torc_channel_wait *wait = torc__container_of(
 			channel->senders.next, struct torc_channel_wait, _link);
-		int ret;
+		int ret = serve_one(channel, wait, &wakes_receiver);
 
-		torc__queue_ask_room(&channel->queue);
-		ret = torc__queue_put(
-			&channel->queue, wait->_item, true, &wakes_receiver);
 		if (ret == -EAGAIN)
 			break;
 		torc__wait_pop(&channel->senders);
 		torc__wakes_add(&wakes, wait, ret);
 	}
-	if (channel->is_held_back && torc__list_is_empty(&channel->senders)) {
-		channel->is_held_back = false;
-		torc__queue_let_pass(&channel->queue);
-	}
+	torc__channel_let_pass(channel);
 	pthread_mutex_unlock(&channel->lock);
 	if (wakes_receiver)
-		wake_receiver(channel, 0);
+		torc__channel_wake(channel, 0);
 	torc__wakes_send(&wakes);
+}
+
+/* Beside what is reserved; behind those who wait. */
+static __attribute__((noinline, cold)) int
+send_beside(struct torc_channel *channel, const void *item, bool *wakes)
+{
+	uint64_t head, reserved;
+	int ret = -EAGAIN;
+
+	pthread_mutex_lock(&channel->lock);
+	/* Pairs with the exchange in torc__queue_take(). */
+	head = atomic_load_explicit(&channel->queue.head, memory_order_acquire);
+	reserved = torc__channel_reserved(channel);
+	if (reserved & TORC__CHANNEL_CLOSING)
+		ret = -EPIPE;
+	else if (torc__list_is_empty(&channel->senders) &&
+		 (reserved == 0 ||
+			 torc__queue_fits(&channel->queue, head,
+				 reserved / TORC__CHANNEL_RESERVED + 1)))
+		ret = torc__queue_put(&channel->queue, item, true, wakes);
+	pthread_mutex_unlock(&channel->lock);
+	return ret;
 }
 
 int
@@ -132,26 +160,27 @@ torc_channel_try_send(struct torc_channel *channel, const void *item)
 	bool wakes = false;
 	int ret = torc__queue_put(&channel->queue, item, false, &wakes);
 
+	/* What held it back may be over: only the lock tells. */
+	if (torc_unlikely(ret == -EBUSY))
+		ret = send_beside(channel, item, &wakes);
 	if (wakes)
-		wake_receiver(channel, 0);
+		torc__channel_wake(channel, 0);
 	return ret;
 }
 
-static void
-queue_up(struct torc_channel *channel, struct torc_channel_wait *wait)
+void
+torc__channel_queue_up(
+	struct torc_channel *channel, struct torc_channel_wait *wait)
 {
 	pthread_mutex_lock(&channel->lock);
 	torc__wait_push(&channel->senders, wait);
-	if (!channel->is_held_back) {
-		channel->is_held_back = true;
-		torc__queue_hold_back(&channel->queue);
-	}
+	torc__channel_hold_back(channel);
 	pthread_mutex_unlock(&channel->lock);
-	serve(channel);
+	torc__channel_serve(channel);
 }
 
-static void
-cancel_send(struct torc_future *done)
+void
+torc__channel_cancel_send(struct torc_future *done)
 {
 	struct torc_channel_wait *wait = torc_future_source(done);
 	struct torc_channel *channel = wait->_object;
@@ -159,12 +188,9 @@ cancel_send(struct torc_future *done)
 
 	pthread_mutex_lock(&channel->lock);
 	is_removed = torc__wait_remove(wait);
-	if (channel->is_held_back && torc__list_is_empty(&channel->senders)) {
-		channel->is_held_back = false;
-		torc__queue_let_pass(&channel->queue);
-	}
+	torc__channel_let_pass(channel);
 	pthread_mutex_unlock(&channel->lock);
-	/* Otherwise it was sent, and a message on its way says so. */
+	/* Otherwise it was served, and a message on its way says so. */
 	if (is_removed)
 		torc_future_complete(done, -ECANCELED);
 }
@@ -175,14 +201,15 @@ torc_channel_send_start(struct torc_channel *channel, const void *item,
 {
 	int ret;
 
-	torc__wait_init(wait, cancel_send, channel, "torc_channel_send_start");
+	torc__wait_init(wait, torc__channel_cancel_send, channel,
+		"torc_channel_send_start");
 	ret = torc_channel_try_send(channel, item);
 	if (ret != -EAGAIN) {
 		torc_future_complete(&wait->done, ret);
 		return;
 	}
 	wait->_item = item;
-	queue_up(channel, wait);
+	torc__channel_queue_up(channel, wait);
 }
 
 static __attribute__((noinline, cold)) int
@@ -190,7 +217,10 @@ send_slow(struct torc_channel *channel, const void *item)
 {
 	struct torc_channel_wait wait;
 
-	torc_channel_send_start(channel, item, &wait);
+	torc__wait_init(
+		&wait, torc__channel_cancel_send, channel, "torc_channel_send");
+	wait._item = item;
+	torc__channel_queue_up(channel, &wait);
 	return (int)torc_await(&wait.done);
 }
 
@@ -220,7 +250,7 @@ torc_channel_send_blocking(struct torc_channel *channel, const void *item)
 	if (ret != -EAGAIN)
 		return ret;
 	thread.wait._item = item;
-	queue_up(channel, &thread.wait);
+	torc__channel_queue_up(channel, &thread.wait);
 	return torc__thread_wait_sleep(&thread);
 }
 
@@ -231,7 +261,7 @@ torc_channel_try_recv(struct torc_channel *channel, void *item)
 	int ret = torc__queue_take(&channel->queue, item, &serves);
 
 	if (torc_unlikely(serves))
-		serve(channel);
+		torc__channel_serve(channel);
 	if (torc_unlikely(ret == -EAGAIN) &&
 		torc__queue_is_over(&channel->queue))
 		return -EPIPE;
@@ -371,25 +401,26 @@ torc_channel_recv_blocking(struct torc_channel *channel, void *item)
 void
 torc_channel_close(struct torc_channel *channel)
 {
-	if (torc__queue_close(&channel->queue))
-		wake_receiver(channel, -EPIPE);
-	serve(channel);
+	uint64_t reserved;
+	bool wakes = false;
+
+	pthread_mutex_lock(&channel->lock);
+	reserved = torc__channel_reserved(channel) | TORC__CHANNEL_CLOSING;
+	torc__channel_reserved_set(channel, reserved);
+	/* Else the last one who has reserved does it. */
+	if (reserved == TORC__CHANNEL_CLOSING)
+		wakes = torc__queue_close(&channel->queue);
+	pthread_mutex_unlock(&channel->lock);
+	if (wakes)
+		torc__channel_wake(channel, -EPIPE);
+	torc__channel_serve(channel);
 }
 
 bool
 torc_channel_is_closed(const struct torc_channel *channel)
 {
-	return atomic_load_explicit(
-		       &channel->queue.tail, memory_order_acquire) &
-	       TORC__QUEUE_CLOSED;
-}
-
-/* How many items came before this position. */
-static uint64_t
-items_before(const struct torc_queue *queue, uint64_t position)
-{
-	return position / queue->lap * queue->capacity +
-	       (position & (queue->lap - 1));
+	return atomic_load_explicit(&channel->reserved, memory_order_acquire) &
+	       TORC__CHANNEL_CLOSING;
 }
 
 uint32_t
@@ -401,8 +432,9 @@ torc_channel_count(const struct torc_channel *channel)
 		atomic_load_explicit(&queue->head, memory_order_acquire);
 	uint64_t tail =
 		atomic_load_explicit(&queue->tail, memory_order_acquire);
-	uint64_t count = items_before(queue, tail >> TORC__QUEUE_TAIL_SHIFT) -
-			 items_before(queue, head >> TORC__QUEUE_HEAD_SHIFT);
+	uint64_t count =
+		torc__queue_before(queue, tail >> TORC__QUEUE_TAIL_SHIFT) -
+		torc__queue_before(queue, head >> TORC__QUEUE_HEAD_SHIFT);
 
 	return count < queue->capacity ? (uint32_t)count : queue->capacity;
 }

@@ -15,15 +15,27 @@
  *   send  0, or waits            -EPIPE                      -EPIPE
  *   recv  0, or waits            0: what is left             -EPIPE
  *
+ * Room can be reserved, to be used once by a send that then neither waits nor
+ * fails: make sure of the room first, then make the item, or take it from
+ * where it cannot be put back. What is inside and what is reserved is never
+ * more than the capacity. A place in the order comes with the send, not with
+ * the reservation. A channel that is closed is DRAINING as long as room is
+ * reserved: then recv waits for what may still be sent.
+ *
+ *   ret = torc_channel_reserve(channel);
+ *   if (ret == 0)
+ *           torc_channel_send_reserved(channel, &item);
+ *
  * Lifetime  Counted: create gives one reference, torc_channel_hold() one more,
  *           each is given back by torc_channel_release(), the last one frees
  *           it with what is left inside. A task or thread that uses the
  *           channel owns a reference while it does; so hold before you spawn.
  *           A release ends nothing: who sends last says torc_channel_close().
- * Shard     Any task of any shard. try_, close, hold, release and count also
- *           from any thread; the _blocking calls only from threads that are
- *           no shard. One task or thread at a time receives: asserted where
- *           one of them waits.
+ *           Who has reserved holds it until that is used: asserted.
+ * Shard     Any task of any shard. try_, send_reserved, unreserve, close, hold,
+ *           release and count also from any thread; the _blocking calls only
+ *           from threads that are no shard. One task or thread at a time
+ *           receives: asserted where one of them waits.
  * Errors    -EPIPE as drawn; -EAGAIN from try_; -ECANCELED and -ETIMEDOUT from
  *           what awaits: nothing was sent, or taken.
  */
@@ -66,7 +78,10 @@ void torc_channel_release(struct torc_channel *channel);
 int torc_channel_send(struct torc_channel *channel, const void *item)
 	__attribute__((warn_unused_result));
 
-/* 0; -EPIPE; -EAGAIN: it is full, or others wait to send. */
+/*
+ * 0; -EPIPE; -EAGAIN: it is full, or others wait to send. Cost: as the send;
+ * a lock while others wait, or room is reserved.
+ */
 int torc_channel_try_send(struct torc_channel *channel, const void *item)
 	__attribute__((warn_unused_result));
 
@@ -81,6 +96,37 @@ void torc_channel_send_start(struct torc_channel *channel, const void *item,
 /* torc_channel_send() that blocks the calling thread, which is no shard. */
 int torc_channel_send_blocking(struct torc_channel *channel, const void *item)
 	__attribute__((warn_unused_result));
+
+/*
+ * Reserve room for one item, when there is some and all who waited before have
+ * sent. It is the channel's until one torc_channel_send_reserved() or
+ * torc_channel_unreserve(), of any task or thread.
+ *
+ * Returns  0; -EPIPE; -ECANCELED or -ETIMEDOUT: nothing is reserved.
+ * Cost     a lock. While room is reserved, sends of others take it, too.
+ */
+int torc_channel_reserve(struct torc_channel *channel)
+	__attribute__((warn_unused_result));
+
+/* 0; -EPIPE; -EAGAIN: it is full, or others wait to send. */
+int torc_channel_try_reserve(struct torc_channel *channel)
+	__attribute__((warn_unused_result));
+
+/*
+ * Start only. A loser of torc_select() whose value is 0 has reserved all the
+ * same, and gives it back.
+ */
+void torc_channel_reserve_start(
+	struct torc_channel *channel, struct torc_channel_wait *wait);
+
+/*
+ * Send by a reservation, which is used up: never waits, never fails, also
+ * after a close. Asserted: there is one.
+ */
+void torc_channel_send_reserved(struct torc_channel *channel, const void *item);
+
+/* Give a reservation back: the room is for others. Asserted: there is one. */
+void torc_channel_unreserve(struct torc_channel *channel);
 
 /*
  * Take the oldest item, when there is one.
@@ -109,8 +155,9 @@ int torc_channel_recv_blocking(struct torc_channel *channel, void *item)
 	__attribute__((warn_unused_result));
 
 /*
- * No more is sent: those who wait to send get -EPIPE; what is inside can still
- * be received. Either side may say it, and say it again.
+ * No more is sent, but by those who have reserved: who waits to send gets
+ * -EPIPE; what is inside can still be received. Either side may say it, and
+ * say it again.
  */
 void torc_channel_close(struct torc_channel *channel);
 bool torc_channel_is_closed(const struct torc_channel *channel);

@@ -56,8 +56,7 @@ struct torc_queue {
 	unsigned char *slots;
 	/* Written by every sender. */
 	_Alignas(64) _Atomic uint64_t tail;
-	/* On the same line: whoever clears the receiver's mark wants it next.
-	 */
+	/* On the tail's line: who clears the receiver's mark wants it next. */
 	void *receiver;
 	/* Written by the receiver, marked by senders that wait. */
 	_Alignas(64) _Atomic uint64_t head;
@@ -124,9 +123,9 @@ torc__queue_copy(void *to, const void *from, uint32_t bytes)
 }
 
 /*
- * Any thread. 0; -EPIPE, closed; -EAGAIN, full, or others were here before.
- * `may_pass`: for those others. Sets *wakes when the receiver is to be woken
- * by who called this. Cost: two loads, one locked compare-and-exchange.
+ * Any thread. 0; -EPIPE, closed; -EAGAIN, full; -EBUSY, all are held back, but
+ * who `may_pass`. Sets *wakes when the receiver is to be woken by who called
+ * this. Cost: two loads, one locked compare-and-exchange.
  */
 static inline int
 torc__queue_put(
@@ -142,7 +141,7 @@ torc__queue_put(
 		if (tail & TORC__QUEUE_CLOSED)
 			return -EPIPE;
 		if ((tail & TORC__QUEUE_SENDERS_WAIT) && !may_pass)
-			return -EAGAIN;
+			return -EBUSY;
 		position = tail >> TORC__QUEUE_TAIL_SHIFT;
 		slot = torc__queue_slot(queue, position);
 		/* Pairs with the release in torc__queue_take(). */
@@ -289,13 +288,42 @@ torc__queue_let_pass(struct torc_queue *queue)
 		~(uint64_t)TORC__QUEUE_SENDERS_WAIT, memory_order_acq_rel);
 }
 
-/* Under the senders' lock, before each look whether there is room. */
-static inline void
+/*
+ * Under the senders' lock, before each look whether there is room. Returns the
+ * head: what it says of room is right, or somebody will serve again.
+ */
+static inline uint64_t
 torc__queue_ask_room(struct torc_queue *queue)
 {
 	/* Pairs with the exchange in torc__queue_take(). */
-	atomic_fetch_or_explicit(&queue->head, (uint64_t)TORC__QUEUE_SERVE,
-		memory_order_acq_rel);
+	return atomic_fetch_or_explicit(&queue->head,
+		(uint64_t)TORC__QUEUE_SERVE, memory_order_acq_rel);
+}
+
+/* How many items came before this position. */
+static inline uint64_t
+torc__queue_before(const struct torc_queue *queue, uint64_t position)
+{
+	return position / queue->lap * queue->capacity +
+	       (position & (queue->lap - 1));
+}
+
+/*
+ * Under the senders' lock, with all of them held back, so that nobody else
+ * moves the tail: is there room for `count` more? No more than there is by a
+ * head that is old.
+ */
+static inline bool
+torc__queue_fits(struct torc_queue *queue, uint64_t head, uint64_t count)
+{
+	uint64_t tail =
+		atomic_load_explicit(&queue->tail, memory_order_acquire);
+	uint64_t sent =
+		torc__queue_before(queue, tail >> TORC__QUEUE_TAIL_SHIFT);
+	uint64_t taken =
+		torc__queue_before(queue, head >> TORC__QUEUE_HEAD_SHIFT);
+
+	return sent - taken + count <= queue->capacity;
 }
 
 #endif /* TORC_CORE_CHANNEL_QUEUE_PRIV_H */

@@ -44,6 +44,7 @@ struct torc_channel_wait {
 	int _value; /* for `done`, when it is woken */
 	bool _is_queued;
 	bool _is_canceled;
+	bool _is_reserving;
 	void *_object;
 	const void *_item;
 	struct torc_link _link; /* under the object's lock */

@@ -34,6 +34,23 @@ struct sender {
 	uint32_t from;
 };
 
+static int
+send_by_reservation(struct torc_channel *channel, const struct item *item)
+{
+	int ret = torc_channel_reserve(channel);
+
+	if (ret < 0)
+		return ret;
+	if (torc_sim_random(2) == 0)
+		(void)torc_sleep(torc_sim_random(50 * TORC_US));
+	if (torc_sim_random(4) != 0) {
+		torc_channel_send_reserved(channel, item);
+		return 0;
+	}
+	torc_channel_unreserve(channel);
+	return -ETIMEDOUT;
+}
+
 /* Numbers are given to what was sent, so that none is missing. */
 static int
 send_with_deadlines(void *arg)
@@ -47,7 +64,11 @@ send_with_deadlines(void *arg)
 		int ret;
 
 		torc_deadline_begin(&scope, torc_sim_random(3) * 20 * TORC_US);
-		ret = torc_channel_send(sender->scene->channel, &item);
+		if (torc_sim_random(2) == 0)
+			ret = send_by_reservation(
+				sender->scene->channel, &item);
+		else
+			ret = torc_channel_send(sender->scene->channel, &item);
 		torc_deadline_end(&scope);
 		if (ret == 0)
 			++*sent;

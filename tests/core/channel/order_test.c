@@ -27,6 +27,7 @@
 #include "core/channel/wait_priv.h"
 #include "core/shard_priv.h"
 #include "tests/support/fake_shard.h"
+#include "tests/support/orders.h"
 #include "tests/test.h"
 
 static uint64_t load_stepped(const _Atomic uint64_t *p);
@@ -70,6 +71,7 @@ static void flush_all(void);
 #define torc__wait_wake(wait, value) (flush_all(), torc__wait_wake(wait, value))
 #define torc__wakes_send(wakes) (flush_all(), torc__wakes_send(wakes))
 #include "core/channel/channel.c"
+#include "core/channel/reserve.c"
 #undef pthread_mutex_lock
 #undef pthread_mutex_unlock
 #undef torc__shard_post_remote
@@ -85,7 +87,6 @@ static void flush_all(void);
 
 #define ACTORS_MAX 4
 #define STORES_MAX 4
-#define STEPS_MAX 512
 #define SEEN_MAX (1u << 22)
 #define ITEMS_MAX 8
 /* Where all orders are too many. */
@@ -133,8 +134,8 @@ static struct {
 	uint64_t received[ITEMS_MAX];
 	unsigned received_count, sent_count;
 
-	unsigned chosen[STEPS_MAX], choices[STEPS_MAX], depth;
-	unsigned orders_count, stuck_count, wrong_count, states_count;
+	struct orders orders;
+	unsigned stuck_count, wrong_count, states_count;
 	uint64_t *seen;
 } world;
 
@@ -235,40 +236,35 @@ locked_step(void)
 	flush_all();
 }
 
+/* Keep these bits, then set those. */
 static uint64_t
-exchange_stepped(_Atomic uint64_t *p, uint64_t value)
+change_bits(_Atomic uint64_t *p, uint64_t kept, uint64_t set)
 {
 	uint64_t before;
 
 	locked_step();
 	before = *p;
-	*p = value;
+	*p = (before & kept) | set;
 	note_read(before);
 	return before;
+}
+
+static uint64_t
+exchange_stepped(_Atomic uint64_t *p, uint64_t value)
+{
+	return change_bits(p, 0, value);
 }
 
 static uint64_t
 or_stepped(_Atomic uint64_t *p, uint64_t bits)
 {
-	uint64_t before;
-
-	locked_step();
-	before = *p;
-	*p = before | bits;
-	note_read(before);
-	return before;
+	return change_bits(p, UINT64_MAX, bits);
 }
 
 static uint64_t
 and_stepped(_Atomic uint64_t *p, uint64_t bits)
 {
-	uint64_t before;
-
-	locked_step();
-	before = *p;
-	*p = before & bits;
-	note_read(before);
-	return before;
+	return change_bits(p, bits, 0);
 }
 
 static bool
@@ -426,6 +422,55 @@ send_and_cancel(void *arg)
 	return 0;
 }
 
+static int
+send_by_reservation(void *arg)
+{
+	uint64_t item = 100 * (1 + my_index());
+
+	(void)arg;
+	if (torc_channel_reserve(world.channel) < 0)
+		return 0;
+	torc_channel_send_reserved(world.channel, &item);
+	world.sent_count++;
+	return 0;
+}
+
+static int
+reserve_and_give_back(void *arg)
+{
+	(void)arg;
+	if (torc_channel_reserve(world.channel) == 0)
+		torc_channel_unreserve(world.channel);
+	return 0;
+}
+
+/* Where there is room for all, so that nobody waits. */
+static int
+try_to_send_one(void *arg)
+{
+	uint64_t item = 100 * (1 + my_index());
+	int ret = torc_channel_try_send(world.channel, &item);
+
+	(void)arg;
+	world.wrong_count += ret != 0;
+	world.sent_count += ret == 0;
+	return 0;
+}
+
+static int
+reserve_and_cancel(void *arg)
+{
+	struct torc_channel_wait wait;
+
+	(void)arg;
+	torc_channel_reserve_start(world.channel, &wait);
+	step();
+	torc_future_cancel(&wait.done);
+	if (torc_await(&wait.done) == 0)
+		torc_channel_unreserve(world.channel);
+	return 0;
+}
+
 /* ---- one order ---- */
 
 static int
@@ -488,15 +533,16 @@ state_now(void)
 	}
 	for (struct torc_link *link = world.channel->senders.next;
 		link != &world.channel->senders; link = link->next) {
-		uint64_t item;
+		const struct torc_channel_wait *wait = torc__container_of(
+			link, struct torc_channel_wait, _link);
+		uint64_t item = 0;
 
-		memcpy(&item,
-			torc__container_of(
-				link, struct torc_channel_wait, _link)
-				->_item,
-			sizeof(item));
+		if (!wait->_is_reserving)
+			memcpy(&item, wait->_item, sizeof(item));
 		hash = mix(hash, item);
 	}
+	hash = mix(hash,
+		world.channel->reserved * 2 + world.channel->is_held_back);
 	hash = mix(hash, world.owner * 4 + (world.again != NULL) * 2 +
 				 (world.steps > world.again_at));
 	if (world.scenario->switches_max != 0)
@@ -525,13 +571,12 @@ is_new(uint64_t state)
 static unsigned
 choose(unsigned count)
 {
-	assert_true(world.depth < STEPS_MAX);
 	/* A choice that was made before comes with a state that was seen. */
-	if (world.choices[world.depth] == 0) {
+	if (orders_is_new(&world.orders)) {
 		world.is_old = world.is_old || !is_new(state_now());
-		world.choices[world.depth] = world.is_old ? 1 : count;
+		count = world.is_old ? 1 : count;
 	}
-	return world.chosen[world.depth++];
+	return orders_choose(&world.orders, count);
 }
 
 static bool
@@ -644,7 +689,8 @@ static void
 run_one_order(void)
 {
 	memset(world.actors, 0, sizeof(world.actors));
-	world.owner = world.steps = world.again_at = world.depth = 0;
+	world.owner = world.steps = world.again_at = 0;
+	orders_begin(&world.orders);
 	world.switches = 0;
 	world.last = &world.actors[0];
 	world.again = NULL;
@@ -664,24 +710,6 @@ run_one_order(void)
 		;
 	end_order();
 	torc_channel_release(world.channel);
-	world.orders_count++;
-}
-
-/* The next order: the last choice that has an alternative takes it. */
-static bool
-next_order(void)
-{
-	unsigned d = world.depth;
-
-	while (d > 0 && world.chosen[d - 1] + 1 >= world.choices[d - 1])
-		d--;
-	if (d == 0)
-		return false;
-	world.chosen[d - 1]++;
-	memset(world.chosen + d, 0, (STEPS_MAX - d) * sizeof(world.chosen[0]));
-	memset(world.choices + d, 0,
-		(STEPS_MAX - d) * sizeof(world.choices[0]));
-	return true;
 }
 
 static int
@@ -690,7 +718,7 @@ run_all_orders(void *arg)
 	(void)arg;
 	do
 		run_one_order();
-	while (next_order());
+	while (orders_next(&world.orders));
 	return 0;
 }
 
@@ -713,6 +741,27 @@ static const struct scenario scenarios[] = {
 	{ "a cancel meets the room", 1, 1, 0, { send_and_cancel, recv_one } },
 	{ "a cancel lets the next one have the room", 1, 1, SWITCHES_MAX,
 		{ send_and_cancel, send_one, recv_two } },
+	{ "one reserves, sends, and another falls asleep", 1, 0, 0,
+		{ send_by_reservation, recv_one } },
+	{ "one waits to reserve", 1, 1, 0, { send_by_reservation, recv_two } },
+	{ "a reservation meets a send", 1, 0, SWITCHES_MAX,
+		{ send_by_reservation, send_one, recv_two } },
+	{ "two reserve", 2, 1, SWITCHES_MAX,
+		{ send_by_reservation, send_by_reservation, recv_three } },
+	{ "room is given back to one who waits", 1, 0, SWITCHES_MAX,
+		{ reserve_and_give_back, send_one, recv_one } },
+	{ "a close meets a reservation", 1, 0, SWITCHES_MAX,
+		{ send_by_reservation, close_it, recv_to_the_end } },
+	{ "a close meets room that is given back", 1, 0, SWITCHES_MAX,
+		{ reserve_and_give_back, close_it, recv_to_the_end } },
+	{ "room that is given back is no reason not to send", 2, 0, 0,
+		{ reserve_and_give_back, try_to_send_one } },
+	{ "two give room back, and there was enough for a third", 3, 0,
+		SWITCHES_MAX,
+		{ reserve_and_give_back, try_to_send_one,
+			reserve_and_give_back } },
+	{ "a cancel meets the reservation", 1, 1, 0,
+		{ reserve_and_cancel, recv_one } },
 };
 
 static void
@@ -725,14 +774,13 @@ no_order_loses_an_item_or_a_wake(void **state)
 	fake_shard_open(&f);
 	for (unsigned i = 0; i < sizeof(scenarios) / sizeof(*scenarios); i++) {
 		world.scenario = &scenarios[i];
-		world.orders_count = world.states_count = 0;
+		world.states_count = 0;
 		memset(world.seen, 0, SEEN_MAX * sizeof(*world.seen));
-		memset(world.chosen, 0, sizeof(world.chosen));
-		memset(world.choices, 0, sizeof(world.choices));
+		memset(&world.orders, 0, sizeof(world.orders));
 		fake_shard_run(&f, run_all_orders, NULL);
 
 		print_message("%s: %u orders, %u states\n",
-			world.scenario->name, world.orders_count,
+			world.scenario->name, world.orders.count,
 			world.states_count);
 		assert_true(world.states_count > 100);
 		assert_int_equal(world.stuck_count, 0);
