@@ -231,6 +231,7 @@ $(TEST_C:%.c=$(B)/%.o) $(SUPPORT): | $(B)/.deps-test
 $(B)/tests/%/fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=malloc
 $(B)/tests/core/io/resolve_kernel_test $(B)/tests/core/place_kernel_test: wrap := -Wl,--wrap=torc_malloc
 $(B)/tests/core/channel/fault_test $(B)/tests/core/io/process_fault_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc
+$(B)/tests/core/io/tree_test: wrap := -Wl,--wrap=torc_malloc,--wrap=torc_calloc,--wrap=torc__dir_open_in
 # A denial_test stands in front of the kernel.
 $(B)/tests/faults/denial_test: $(B)/tests/faults/denial.o
 $(B)/tests/faults/denial_test: wrap := $(addprefix -Wl$(comma)--wrap=,io_uring_queue_init_params \

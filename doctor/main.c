@@ -12,9 +12,6 @@
 #include "doctor/probes.h"
 #include "tests/contract/contract.h"
 
-#define TEXT(name) #name
-#define TEXT_OF(name) TEXT(name)
-
 static const char help[] =
 	"usage: torc-doctor [options]\n"
 	"\n"
@@ -88,7 +85,7 @@ parse(struct wishes *wishes, int argc, char **argv)
 			wishes->is_json = true;
 			break;
 		case OPT_VERSION:
-			printf("torc-doctor %s\n", TEXT_OF(TORC_VERSION));
+			printf("torc-doctor %s\n", report_version);
 			return 0;
 		case OPT_HELP:
 			fputs(help, stdout);
@@ -112,8 +109,8 @@ run_contract(const struct utsname *machine)
 {
 	unsigned kinds = 0, outside = 0;
 
-	printf("torc-doctor %s, %s %s\n", TEXT_OF(TORC_VERSION),
-		machine->sysname, machine->release);
+	printf("torc-doctor %s, %s %s\n", report_version, machine->sysname,
+		machine->release);
 	for (size_t i = 0; i < contract_configs_count; i++) {
 		const struct contract_config *config = &contract_configs[i];
 		struct contract_result result;
@@ -137,7 +134,7 @@ static void
 print_table(const struct report *report, const struct utsname *machine,
 	bool is_usable)
 {
-	printf("torc-doctor %s, %s %s: %s\n\n", TEXT_OF(TORC_VERSION),
+	printf("torc-doctor %s, %s %s: %s\n\n", report_version,
 		machine->sysname, machine->release,
 		is_usable ? "the kernel engine (io_uring) is usable"
 			  : "only the epoll engine is usable");

@@ -330,6 +330,18 @@ changes_names(struct bench *b)
 }
 
 static bool
+makes_links(struct bench *b)
+{
+	static const char none[] = "/nonexistent-torc-doctor/file";
+	int symbolic;
+
+	io_uring_prep_symlinkat(new_sqe(b), none, AT_FDCWD, "/");
+	symbolic = result_of(b);
+	io_uring_prep_linkat(new_sqe(b), AT_FDCWD, none, AT_FDCWD, none, 0);
+	return symbolic == -EEXIST && result_of(b) == -ENOENT;
+}
+
+static bool
 cuts_files(struct bench *b)
 {
 	int fd = memfd_create("torc-doctor", MFD_CLOEXEC), ret = -errno;
@@ -460,6 +472,7 @@ static const struct {
 	{ "open, read, stat files", reads_files, EPOLL_THREADS, "Linux 5.6" },
 	{ "write, sync files", writes_files, EPOLL_THREADS, "Linux 5.6" },
 	{ "rename, unlink, mkdir", changes_names, EPOLL_THREADS, "Linux 5.15" },
+	{ "symbolic and hard links", makes_links, EPOLL_THREADS, "Linux 5.15" },
 	{ "truncate files", cuts_files, "ftruncate(2) on a thread",
 		"Linux 6.9" },
 	{ "fixed buffers", has_fixed_buffers,

@@ -8,6 +8,8 @@
 #define TEXT(name) #name
 #define TEXT_OF(name) TEXT(name)
 
+const char report_version[] = TEXT_OF(TORC_VERSION);
+
 void
 report_init(struct report *report)
 {
@@ -156,7 +158,7 @@ report_print_json(const struct report *report, const char *kernel,
 {
 	static const char *const states[] = { "yes", "less", "no", "note" };
 
-	fprintf(out, "{\"torc\": \"%s\"", TEXT_OF(TORC_VERSION));
+	fprintf(out, "{\"torc\": \"%s\"", report_version);
 	print_member("kernel", kernel, out);
 	print_member("engine", is_usable ? "kernel" : "epoll", out);
 	fprintf(out, ", \"features\": [");

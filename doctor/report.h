@@ -39,6 +39,9 @@ struct report {
 	const char *group; /* of the rows that are added next */
 };
 
+/* Of this program. */
+extern const char report_version[];
+
 void report_init(struct report *report);
 
 /* A row; `found` is a format. The two texts count unless it is ROW_YES. */

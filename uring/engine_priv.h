@@ -67,6 +67,14 @@ struct torc_engine {
 	 * simulation's own.
 	 */
 	int (*read_dir)(struct torc_ring *, int fd, void *buf, size_t bytes);
+	/*
+	 * chmod(2), readlink(2) and realpath(3), whose `real` has PATH_MAX
+	 * bytes; 0, a length without a zero byte, or a length. As above.
+	 */
+	int (*chmod)(struct torc_ring *, const char *path, unsigned mode);
+	int (*read_link)(struct torc_ring *, const char *path, char *target,
+		size_t bytes);
+	int (*real_path)(struct torc_ring *, const char *path, char *real);
 	int (*bind)(
 		struct torc_ring *, int fd, const struct sockaddr *, socklen_t);
 	int (*listen)(struct torc_ring *, int fd, int backlog);

@@ -83,3 +83,17 @@ torc__epoll_work_mkdirat(struct torc_epoll_op *op)
 	return result(
 		mkdirat(op->sqe.fd, memory(op->sqe.addr), (mode_t)op->sqe.len));
 }
+
+int32_t
+torc__epoll_work_symlinkat(struct torc_epoll_op *op)
+{
+	return result(symlinkat(
+		memory(op->sqe.addr), op->sqe.fd, memory(op->sqe.addr2)));
+}
+
+int32_t
+torc__epoll_work_linkat(struct torc_epoll_op *op)
+{
+	return result(linkat(op->sqe.fd, memory(op->sqe.addr), (int)op->sqe.len,
+		memory(op->sqe.addr2), (int)op->sqe.hardlink_flags));
+}

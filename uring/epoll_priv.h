@@ -292,6 +292,7 @@ torc_epoll_work_fn torc__epoll_work_read, torc__epoll_work_write;
 torc_epoll_work_fn torc__epoll_work_openat, torc__epoll_work_statx;
 torc_epoll_work_fn torc__epoll_work_fsync, torc__epoll_work_ftruncate;
 torc_epoll_work_fn torc__epoll_work_renameat, torc__epoll_work_unlinkat;
-torc_epoll_work_fn torc__epoll_work_mkdirat;
+torc_epoll_work_fn torc__epoll_work_mkdirat, torc__epoll_work_symlinkat;
+torc_epoll_work_fn torc__epoll_work_linkat;
 
 #endif /* TORC_URING_EPOLL_PRIV_H */

@@ -66,6 +66,8 @@ static const struct torc_epoll_opcode table[] = {
 	DISK(RENAMEAT, renameat),
 	DISK(UNLINKAT, unlinkat),
 	DISK(MKDIRAT, mkdirat),
+	DISK(SYMLINKAT, symlinkat),
+	DISK(LINKAT, linkat),
 };
 
 const struct torc_epoll_opcode *

@@ -20,9 +20,13 @@ put_record(uint8_t *at, size_t room, const struct torc_sim_node *node,
 {
 	size_t name_bytes = strlen(name) + 1;
 	size_t bytes = offsetof(struct dirent64, d_name) + name_bytes;
-	struct dirent64 head = { .d_ino = node->number,
+	const struct torc_sim_node *file =
+		node->same != NULL ? node->same : node;
+	struct dirent64 head = { .d_ino = file->number,
 		.d_off = (int64_t)position,
-		.d_type = node->is_folder ? DT_DIR : DT_REG };
+		.d_type = file->is_folder        ? DT_DIR
+			  : file->target != NULL ? DT_LNK
+						 : DT_REG };
 
 	bytes = (bytes + 7) & ~(size_t)7;
 	if (bytes > room)

@@ -15,6 +15,7 @@
 
 #define LATENCY_MAX_NS (100 * TORC_US)
 #define AT_ONCE_ONE_IN 4
+#define UMASK 022u
 
 /* What a disk would need more than memory for. */
 #define OPEN_UNKNOWN (O_PATH | (O_TMPFILE & ~O_DIRECTORY))
@@ -35,10 +36,9 @@ torc__sim_is_busy(struct torc_sim *sim, struct torc_sim_op *op)
 	return true;
 }
 
-/* The spot that one of an op's paths leads to. */
-static int
-find_from(
-	struct torc_sim *sim, int fd, uint64_t path, struct torc_sim_spot *spot)
+int
+torc__sim_spot_find_at(struct torc_sim *sim, int fd, uint64_t path,
+	bool follows, struct torc_sim_spot *spot)
 {
 	const char *text = (const void *)(uintptr_t)path;
 	struct torc_sim_node *from = NULL;
@@ -52,14 +52,16 @@ find_from(
 			return -ENOTDIR;
 		from = file->node;
 	}
-	return torc__sim_spot_find(sim, from, text, spot);
+	return torc__sim_spot_find(sim, from, text, follows, spot);
 }
 
+/* The name itself, be it a link. */
 static int
 find(struct torc_sim *sim, const struct torc_sim_op *op,
 	struct torc_sim_spot *spot)
 {
-	return find_from(sim, op->sqe.fd, op->sqe.addr, spot);
+	return torc__sim_spot_find_at(
+		sim, op->sqe.fd, op->sqe.addr, false, spot);
 }
 
 /* ---- opening ---- */
@@ -72,6 +74,8 @@ may_open(const struct torc_sim_spot *spot, uint32_t flags)
 
 	if (flags & O_CREAT && flags & O_EXCL)
 		return -EEXIST;
+	if (torc__sim_node_file(spot->node)->target != NULL)
+		return flags & O_DIRECTORY ? -ENOTDIR : -ELOOP;
 	if (spot->node->is_folder)
 		return is_writing || flags & O_CREAT || flags & O_TRUNC
 			       ? -EISDIR
@@ -82,8 +86,10 @@ may_open(const struct torc_sim_spot *spot, uint32_t flags)
 /* The node, new or not; NULL and *error. */
 static struct torc_sim_node *
 open_node(struct torc_sim *sim, struct torc_sim_spot *spot, uint32_t flags,
-	int *error)
+	uint32_t mode, int *error)
 {
+	struct torc_sim_node *file;
+
 	*error = spot->node != NULL    ? may_open(spot, flags)
 		 : !(flags & O_CREAT)  ? -ENOENT
 		 : spot->is_slashed    ? -EISDIR
@@ -91,13 +97,18 @@ open_node(struct torc_sim *sim, struct torc_sim_spot *spot, uint32_t flags,
 				       : 0;
 	if (*error < 0)
 		return NULL;
-	if (spot->node == NULL)
-		spot->node = torc__sim_node_add(sim, spot, false);
-	if (spot->node == NULL)
+	if (spot->node != NULL) {
+		file = torc__sim_node_file(spot->node);
+		if (flags & O_TRUNC && !file->is_folder)
+			torc__sim_node_cut(sim, file, 0);
+		return file;
+	}
+	file = torc__sim_node_add(sim, spot, false);
+	if (file == NULL)
 		*error = -ENOMEM;
-	else if (flags & O_TRUNC && !spot->node->is_folder)
-		torc__sim_node_cut(sim, spot->node, 0);
-	return spot->node;
+	else
+		file->mode = mode & 07777 & ~UMASK;
+	return file;
 }
 
 static int
@@ -106,13 +117,17 @@ open_fd(struct torc_sim *sim, struct torc_sim_op *op)
 	struct torc_sim_node *node;
 	struct torc_sim_spot spot;
 	struct torc_sim_file *file;
-	int fd, error = find(sim, op, &spot);
+	uint32_t flags = op->sqe.open_flags;
+	bool is_made = flags & O_CREAT && flags & O_EXCL;
+	int fd, error;
 
+	error = torc__sim_spot_find_at(sim, op->sqe.fd, op->sqe.addr,
+		!is_made && !(flags & O_NOFOLLOW), &spot);
 	if (error < 0)
 		return error;
 	if (torc__sim_strikes(sim, TORC__SIM_EMFILE))
 		return -EMFILE;
-	node = open_node(sim, &spot, op->sqe.open_flags, &error);
+	node = open_node(sim, &spot, flags, op->sqe.len, &error);
 	if (node == NULL)
 		return error;
 	file = torc__sim_file_new(sim, TORC__SIM_DISK);
@@ -142,6 +157,7 @@ torc__sim_try_openat(struct torc_sim *sim, struct torc_sim_op *op)
 static int
 make_folder(struct torc_sim *sim, struct torc_sim_op *op)
 {
+	struct torc_sim_node *node;
 	struct torc_sim_spot spot;
 	int ret = find(sim, op, &spot);
 
@@ -149,7 +165,11 @@ make_folder(struct torc_sim *sim, struct torc_sim_op *op)
 		return ret;
 	if (spot.node != NULL)
 		return -EEXIST;
-	return torc__sim_node_add(sim, &spot, true) == NULL ? -ENOMEM : 0;
+	node = torc__sim_node_add(sim, &spot, true);
+	if (node == NULL)
+		return -ENOMEM;
+	node->mode = op->sqe.len & 07777 & ~UMASK;
+	return 0;
 }
 
 enum torc_sim_attempt
@@ -233,7 +253,8 @@ rename_node(struct torc_sim *sim, struct torc_sim_op *op)
 	int ret = find(sim, op, &from);
 
 	if (ret == 0)
-		ret = find_from(sim, (int)op->sqe.len, op->sqe.addr2, &to);
+		ret = torc__sim_spot_find_at(
+			sim, (int)op->sqe.len, op->sqe.addr2, false, &to);
 	if (ret < 0)
 		return ret;
 	if (from.is_dot || from.is_up || to.is_dot || to.is_up)
@@ -242,7 +263,8 @@ rename_node(struct torc_sim *sim, struct torc_sim_op *op)
 		return -ENOENT;
 	if (from.is_slashed && !from.node->is_folder)
 		return -ENOTDIR;
-	if (from.node == to.node)
+	if (to.node != NULL &&
+		torc__sim_node_file(from.node) == torc__sim_node_file(to.node))
 		return op->sqe.rename_flags & RENAME_NOREPLACE ? -EEXIST : 0;
 	ret = may_replace(from.node, &to, op->sqe.rename_flags);
 	if (ret < 0)
@@ -276,7 +298,10 @@ mode_of(const struct torc_sim_file *file)
 	case TORC__SIM_FIFO:
 		return S_IFIFO | 0600;
 	case TORC__SIM_DISK:
-		return file->node->is_folder ? S_IFDIR | 0755 : S_IFREG | 0644;
+		return file->node->mode |
+		       (file->node->is_folder               ? S_IFDIR
+			       : file->node->target != NULL ? S_IFLNK
+							    : S_IFREG);
 	case TORC__SIM_EVENT:
 	case TORC__SIM_SIGNALS:
 		break;
@@ -303,7 +328,13 @@ describe(struct torc_sim *sim, struct torc_sim_op *op)
 	int ret;
 
 	if (path[0] != '\0' || !(op->sqe.statx_flags & AT_EMPTY_PATH)) {
-		ret = find(sim, op, &spot);
+		/* With a slash at its end it means a folder, whatever. */
+		bool follows =
+			!(op->sqe.statx_flags & AT_SYMLINK_NOFOLLOW) ||
+			(path[0] != '\0' && path[strlen(path) - 1] == '/');
+
+		ret = torc__sim_spot_find_at(
+			sim, op->sqe.fd, op->sqe.addr, follows, &spot);
 		if (ret == 0 && spot.node == NULL)
 			ret = -ENOENT;
 		if (ret < 0)
@@ -311,7 +342,7 @@ describe(struct torc_sim *sim, struct torc_sim_op *op)
 		if (spot.is_slashed && !spot.node->is_folder)
 			return -ENOTDIR;
 		shown.kind = TORC__SIM_DISK;
-		shown.node = spot.node;
+		shown.node = torc__sim_node_file(spot.node);
 		file = &shown;
 	}
 	if (file == NULL)
@@ -319,7 +350,10 @@ describe(struct torc_sim *sim, struct torc_sim_op *op)
 	stat.stx_mode = mode_of(file);
 	if (file->node != NULL) {
 		stat.stx_ino = file->node->number;
-		stat.stx_size = file->node->bytes;
+		stat.stx_nlink = file->node->names_count;
+		stat.stx_size = file->node->target != NULL
+					? strlen(file->node->target)
+					: file->node->bytes;
 		stat.stx_blocks = (uint64_t)file->node->pages_count *
 				  TORC__SIM_PAGE_BYTES / 512;
 		stat.stx_mtime = stamp(file->node->changed_ns);

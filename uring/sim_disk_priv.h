@@ -7,7 +7,11 @@
  *
  * A tree in memory; it begins with "/" and "/tmp", and relative paths begin
  * at "/". A file is a set of pages: what was never written takes no room and
- * reads as zeros. There are no links, owners or permissions.
+ * reads as zeros. Permissions are kept, with a umask of 022, and refuse
+ * nothing; there are no owners.
+ *
+ * A node is a name and, with the first name, what it names. A further name of
+ * the same file (a hard link) is a node that points to that one.
  *
  * Lifetime  Of the world. A node lives while it has a name or is open.
  * Shard     Behind the world's lock.
@@ -32,8 +36,12 @@ struct torc_sim_node {
 	struct torc_link inside; /* of a folder */
 	struct torc_sim_node *folder;
 	uint64_t number;
-	uint64_t order;      /* in its folder; later ones are higher */
-	uint32_t refs_count; /* its name, and what has it open */
+	uint64_t order;             /* in its folder; later ones are higher */
+	uint32_t refs_count;        /* its name, and what has it open */
+	struct torc_sim_node *same; /* the file, of a further name; or NULL */
+	uint32_t names_count;       /* of the file */
+	uint16_t mode;              /* permissions */
+	char *target;               /* of a symbolic link; or NULL */
 	bool is_folder;
 	uint64_t bytes;
 	uint64_t changed_ns;
@@ -54,9 +62,21 @@ struct torc_sim_spot {
 
 /* ---- names; sim_node.c ---- */
 
-/* From `from` on (NULL: "/"). 0, or what is wrong before its last part. */
+/*
+ * From `from` on (NULL: "/"); `follows`: where its last part is a symbolic
+ * link, too. 0, or what is wrong before its last part.
+ */
 int torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
-	const char *path, struct torc_sim_spot *spot);
+	const char *path, bool follows, struct torc_sim_spot *spot);
+/* The same, of an op's path, which begins at `fd` unless it begins at "/". */
+int torc__sim_spot_find_at(struct torc_sim *sim, int fd, uint64_t path,
+	bool follows, struct torc_sim_spot *spot);
+/* What this name names. */
+static inline struct torc_sim_node *
+torc__sim_node_file(struct torc_sim_node *node)
+{
+	return node->same != NULL ? node->same : node;
+}
 /* A new one there; NULL without memory. */
 struct torc_sim_node *torc__sim_node_add(
 	struct torc_sim *sim, const struct torc_sim_spot *spot, bool is_folder);

@@ -7,6 +7,9 @@
 
 #include "uring/sim_disk_priv.h"
 
+/* As the kernel's own, on one path. */
+#define LINKS_MAX 40
+
 static struct torc_sim_node *
 node_new(struct torc_sim *sim, bool is_folder)
 {
@@ -16,7 +19,9 @@ node_new(struct torc_sim *sim, bool is_folder)
 		return NULL;
 	torc__list_init(&node->inside);
 	node->refs_count = 1;
+	node->names_count = 1;
 	node->is_folder = is_folder;
+	node->mode = is_folder ? 0755 : 0644;
 	node->number = ++sim->nodes_count;
 	node->changed_ns = sim->now_ns;
 	return node;
@@ -114,10 +119,42 @@ step(struct torc_sim_spot *spot, const char **path)
 	return 0;
 }
 
+/* At a link that has to be followed? */
+static const char *
+target_of(const struct torc_sim_spot *spot, const char *path, bool follows)
+{
+	bool is_last = path[strspn(path, "/")] == '\0';
+
+	if (spot->node == NULL || (is_last && !follows))
+		return NULL;
+	return torc__sim_node_file(spot->node)->target;
+}
+
+/* Go on with what the link says, and then the rest of the path. */
+static int
+follow(struct torc_sim *sim, struct torc_sim_spot *spot, const char *target,
+	char *path, const char *rest)
+{
+	size_t target_bytes = strlen(target), rest_bytes = strlen(rest);
+	struct torc_sim_node *from =
+		target[0] == '/' ? sim->root : spot->folder;
+
+	if (target_bytes + rest_bytes >= PATH_MAX)
+		return -ENAMETOOLONG;
+	memmove(path + target_bytes, rest, rest_bytes + 1);
+	memcpy(path, target, target_bytes);
+	*spot = (struct torc_sim_spot){ .is_up = true };
+	spot->node = spot->folder = from;
+	return 0;
+}
+
 int
 torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
-	const char *path, struct torc_sim_spot *spot)
+	const char *path, bool follows, struct torc_sim_spot *spot)
 {
+	char text[PATH_MAX];
+	unsigned links_count = 0;
+
 	if (path[0] == '\0')
 		return -ENOENT;
 	if (strlen(path) >= PATH_MAX)
@@ -129,7 +166,9 @@ torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
 		return -ENOENT;
 	*spot = (struct torc_sim_spot){ .is_up = true };
 	spot->node = spot->folder = from;
+	path = memcpy(text, path, strlen(path) + 1);
 	for (;;) {
+		const char *target;
 		int ret;
 
 		spot->is_slashed = path[0] == '/';
@@ -137,6 +176,13 @@ torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
 		if (path[0] == '\0')
 			return 0;
 		ret = step(spot, &path);
+		target = ret < 0 ? NULL : target_of(spot, path, follows);
+		if (target != NULL && ++links_count > LINKS_MAX)
+			return -ELOOP;
+		if (target != NULL) {
+			ret = follow(sim, spot, target, text, path);
+			path = text;
+		}
 		if (ret < 0)
 			return ret;
 	}
@@ -164,6 +210,7 @@ void
 torc__sim_node_remove(struct torc_sim *sim, struct torc_sim_node *node)
 {
 	detach(sim, node);
+	torc__sim_node_file(node)->names_count--;
 	/* It may be open: its way up ends here. */
 	node->folder = node;
 	torc__sim_node_put(sim, node);
@@ -181,11 +228,15 @@ void
 torc__sim_node_put(struct torc_sim *sim, struct torc_sim_node *node)
 {
 	torc_assert(node->refs_count > 0);
-	if (--node->refs_count > 0)
-		return;
-	torc__sim_node_cut(sim, node, 0);
-	free(node->pages);
-	free(node);
+	while (node != NULL && --node->refs_count == 0) {
+		struct torc_sim_node *same = node->same;
+
+		torc__sim_node_cut(sim, node, 0);
+		free(node->pages);
+		free(node->target);
+		free(node);
+		node = same;
+	}
 }
 
 void

@@ -42,6 +42,8 @@ static torc_sim_try_fn *const tries[IORING_OP_LAST] = {
 	[IORING_OP_RENAMEAT] = torc__sim_try_renameat,
 	[IORING_OP_UNLINKAT] = torc__sim_try_unlinkat,
 	[IORING_OP_MKDIRAT] = torc__sim_try_mkdirat,
+	[IORING_OP_SYMLINKAT] = torc__sim_try_symlinkat,
+	[IORING_OP_LINKAT] = torc__sim_try_linkat,
 };
 
 static struct torc_link *
@@ -227,7 +229,8 @@ is_by_path(uint8_t opcode)
 {
 	return opcode == IORING_OP_OPENAT || opcode == IORING_OP_STATX ||
 	       opcode == IORING_OP_RENAMEAT || opcode == IORING_OP_UNLINKAT ||
-	       opcode == IORING_OP_MKDIRAT;
+	       opcode == IORING_OP_MKDIRAT || opcode == IORING_OP_SYMLINKAT ||
+	       opcode == IORING_OP_LINKAT;
 }
 
 static enum torc_sim_attempt
@@ -409,6 +412,8 @@ torc__sim_opcode_name(uint8_t opcode)
 		[IORING_OP_RENAMEAT] = "rename",
 		[IORING_OP_UNLINKAT] = "unlink",
 		[IORING_OP_MKDIRAT] = "mkdir",
+		[IORING_OP_SYMLINKAT] = "symlink",
+		[IORING_OP_LINKAT] = "link",
 		[IORING_OP_POLL_ADD] = "poll",
 		[IORING_OP_TIMEOUT] = "timeout",
 		[IORING_OP_ASYNC_CANCEL] = "cancel",

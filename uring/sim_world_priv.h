@@ -371,7 +371,7 @@ torc_sim_try_fn torc__sim_try_accept, torc__sim_try_connect, torc__sim_try_recv,
 	torc__sim_try_read, torc__sim_try_write, torc__sim_try_poll,
 	torc__sim_try_openat, torc__sim_try_statx, torc__sim_try_fsync,
 	torc__sim_try_ftruncate, torc__sim_try_renameat, torc__sim_try_unlinkat,
-	torc__sim_try_mkdirat;
+	torc__sim_try_mkdirat, torc__sim_try_symlinkat, torc__sim_try_linkat;
 
 /* True while an op takes the time that a disk or a thread needs. */
 bool torc__sim_is_busy(struct torc_sim *sim, struct torc_sim_op *op);
@@ -487,6 +487,10 @@ int torc__sim_socket(struct torc_ring *, int domain, int type, int protocol);
 int torc__sim_socketpair(struct torc_ring *, int type, int fds[2]);
 int torc__sim_pipe(struct torc_ring *, int fds[2]);
 int torc__sim_read_dir(struct torc_ring *, int fd, void *buf, size_t bytes);
+int torc__sim_chmod(struct torc_ring *, const char *path, unsigned mode);
+int torc__sim_read_link(
+	struct torc_ring *, const char *path, char *target, size_t bytes);
+int torc__sim_real_path(struct torc_ring *, const char *path, char *real);
 int torc__sim_bind(
 	struct torc_ring *, int fd, const struct sockaddr *, socklen_t);
 int torc__sim_listen(struct torc_ring *, int fd, int backlog);

@@ -5,6 +5,8 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/eventfd.h>
 #include <sys/signalfd.h>
 #include <sys/stat.h>
@@ -46,6 +48,28 @@ torc__sys_read_dir(struct torc_ring *ring, int fd, void *buf, size_t bytes)
 {
 	(void)ring;
 	return result((int)getdents64(fd, buf, bytes));
+}
+
+int
+torc__sys_chmod(struct torc_ring *ring, const char *path, unsigned mode)
+{
+	(void)ring;
+	return result(chmod(path, (mode_t)mode));
+}
+
+int
+torc__sys_read_link(
+	struct torc_ring *ring, const char *path, char *target, size_t bytes)
+{
+	(void)ring;
+	return result((int)readlink(path, target, bytes));
+}
+
+int
+torc__sys_real_path(struct torc_ring *ring, const char *path, char *real)
+{
+	(void)ring;
+	return realpath(path, real) == NULL ? -errno : (int)strlen(real);
 }
 
 int

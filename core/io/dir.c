@@ -10,6 +10,7 @@
 #include <torc/core/blocking.h>
 
 #include "base/list_priv.h"
+#include "core/io/dir_priv.h"
 #include "core/io/file_priv.h"
 
 #define BATCH_BYTES (32 * 1024)
@@ -257,9 +258,9 @@ cancel_open(struct torc_future *done)
 	torc_future_cancel(&op->_dir->open_op.done);
 }
 
-void
-torc_dir_open_start(
-	struct torc_dir **out, const char *path, struct torc_dir_op *op)
+static void
+open_start(struct torc_dir **out, int dir_fd, const char *path, int flags,
+	struct torc_dir_op *op)
 {
 	struct torc_dir *dir;
 
@@ -276,9 +277,35 @@ torc_dir_open_start(
 	memset(dir, 0, offsetof(struct torc_dir, batch));
 	dir->shard = torc__shard;
 	dir->resource.close = close_resource;
-	torc_file_open_start(
-		&dir->file, path, O_RDONLY | O_DIRECTORY, 0, &dir->open_op);
+	torc__file_open_at_start(&dir->file, dir_fd, path,
+		O_RDONLY | O_DIRECTORY | flags, 0, &dir->open_op);
 	torc_future_then(&dir->open_op.done, on_opened, op);
+}
+
+void
+torc_dir_open_start(
+	struct torc_dir **out, const char *path, struct torc_dir_op *op)
+{
+	open_start(out, AT_FDCWD, path, 0, op);
+}
+
+int
+torc__dir_open_in(
+	struct torc_dir **dir, const struct torc_dir *above, const char *name)
+{
+	struct torc_dir_op op;
+	int ret = torc__interrupted("torc_dir_open");
+
+	if (ret < 0)
+		return ret;
+	open_start(dir, torc__dir_fd(above), name, O_NOFOLLOW, &op);
+	return (int)torc_await(&op.done);
+}
+
+int
+torc__dir_fd(const struct torc_dir *dir)
+{
+	return dir == NULL ? AT_FDCWD : torc__file_fd(dir->file);
 }
 
 int

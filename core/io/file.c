@@ -96,7 +96,7 @@ prepare(const struct torc_file_op *op, struct io_uring_sqe *sqe)
 	switch ((enum torc_file_kind)op->_kind) {
 	case TORC_FILE_OPEN:
 		io_uring_prep_openat(
-			sqe, AT_FDCWD, op->_path, op->_flags, op->_mode);
+			sqe, op->_dir_fd, op->_path, op->_flags, op->_mode);
 		return;
 	case TORC_FILE_READ:
 	case TORC_FILE_WRITE:
@@ -343,6 +343,13 @@ void
 torc_file_open_start(struct torc_file **out, const char *path, int flags,
 	mode_t mode, struct torc_file_op *op)
 {
+	torc__file_open_at_start(out, AT_FDCWD, path, flags, mode, op);
+}
+
+void
+torc__file_open_at_start(struct torc_file **out, int dir_fd, const char *path,
+	int flags, mode_t mode, struct torc_file_op *op)
+{
 	struct torc_file *file;
 
 	if (torc_unlikely(torc__shard == NULL))
@@ -351,6 +358,7 @@ torc_file_open_start(struct torc_file **out, const char *path, int flags,
 	*op = (struct torc_file_op){ ._kind = TORC_FILE_OPEN,
 		._target = out,
 		._path = path,
+		._dir_fd = dir_fd,
 		._flags = flags | O_CLOEXEC,
 		._mode = mode };
 	/* Before the open: one that succeeded must not fail afterwards. */

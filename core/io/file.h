@@ -78,6 +78,7 @@ struct torc_file_op {
 	uint64_t _offset;
 	uint32_t _mode;
 	int32_t _flags;
+	int32_t _dir_fd;
 	uint8_t _kind;
 	bool _is_exact;
 	bool _is_at_position;

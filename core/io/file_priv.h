@@ -38,6 +38,10 @@ struct torc_file {
  */
 void torc__file_start(struct torc_file *file, struct torc_file_op *op);
 
+/* torc_file_open_start(), where a relative path begins at `dir_fd`. */
+void torc__file_open_at_start(struct torc_file **file, int dir_fd,
+	const char *path, int flags, mode_t mode, struct torc_file_op *op);
+
 /* Its last CQE was there: off the file's list, and complete. */
 void torc__file_finish(struct torc_file_op *op, int64_t value);
 

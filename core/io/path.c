@@ -4,10 +4,12 @@
 #include <errno.h>
 #include <fcntl.h>
 
+#include "core/io/dir_priv.h"
+#include "core/io/path_priv.h"
 #include "core/io/stat_priv.h"
 #include "core/shard_priv.h"
 
-enum kind { STAT, RENAME, UNLINK, MKDIR };
+enum kind { STAT, RENAME, UNLINK, MKDIR, LINK, SYMLINK };
 
 static void
 prepare(const struct torc_path_op *op, struct io_uring_sqe *sqe)
@@ -22,10 +24,17 @@ prepare(const struct torc_path_op *op, struct io_uring_sqe *sqe)
 			sqe, AT_FDCWD, op->_path, AT_FDCWD, op->_to, 0);
 		return;
 	case UNLINK:
-		io_uring_prep_unlinkat(sqe, AT_FDCWD, op->_path, op->_flags);
+		io_uring_prep_unlinkat(sqe, op->_dir_fd, op->_path, op->_flags);
 		return;
 	case MKDIR:
 		io_uring_prep_mkdirat(sqe, AT_FDCWD, op->_path, op->_mode);
+		return;
+	case LINK:
+		io_uring_prep_linkat(
+			sqe, AT_FDCWD, op->_path, AT_FDCWD, op->_to, 0);
+		return;
+	case SYMLINK:
+		io_uring_prep_symlinkat(sqe, op->_path, AT_FDCWD, op->_to);
 		return;
 	}
 	torc__panic("a path operation of unknown kind %u", op->_kind);
@@ -152,35 +161,44 @@ torc_path_rename_start(
 }
 
 static struct torc_path_op
-unlink_of(const char *path, int flags)
+unlink_of(int dir_fd, const char *path, int flags)
 {
-	return (struct torc_path_op){
-		._kind = UNLINK, ._path = path, ._flags = flags
-	};
+	return (struct torc_path_op){ ._kind = UNLINK,
+		._dir_fd = dir_fd,
+		._path = path,
+		._flags = flags };
+}
+
+int
+torc__path_unlink_in(const struct torc_dir *above, const char *name, int flags)
+{
+	return wait_for(unlink_of(torc__dir_fd(above), name, flags),
+		"torc_path_remove_all");
 }
 
 int
 torc_path_unlink(const char *path)
 {
-	return wait_for(unlink_of(path, 0), "torc_path_unlink");
+	return wait_for(unlink_of(AT_FDCWD, path, 0), "torc_path_unlink");
 }
 
 void
 torc_path_unlink_start(const char *path, struct torc_path_op *op)
 {
-	start(op, unlink_of(path, 0));
+	start(op, unlink_of(AT_FDCWD, path, 0));
 }
 
 int
 torc_path_rmdir(const char *path)
 {
-	return wait_for(unlink_of(path, AT_REMOVEDIR), "torc_path_rmdir");
+	return wait_for(
+		unlink_of(AT_FDCWD, path, AT_REMOVEDIR), "torc_path_rmdir");
 }
 
 void
 torc_path_rmdir_start(const char *path, struct torc_path_op *op)
 {
-	start(op, unlink_of(path, AT_REMOVEDIR));
+	start(op, unlink_of(AT_FDCWD, path, AT_REMOVEDIR));
 }
 
 static struct torc_path_op
@@ -201,4 +219,37 @@ void
 torc_path_mkdir_start(const char *path, mode_t mode, struct torc_path_op *op)
 {
 	start(op, mkdir_of(path, mode));
+}
+
+static struct torc_path_op
+link_of(enum kind kind, const char *from, const char *to)
+{
+	return (struct torc_path_op){
+		._kind = (uint8_t)kind, ._path = from, ._to = to
+	};
+}
+
+int
+torc_path_link(const char *from, const char *to)
+{
+	return wait_for(link_of(LINK, from, to), "torc_path_link");
+}
+
+void
+torc_path_link_start(const char *from, const char *to, struct torc_path_op *op)
+{
+	start(op, link_of(LINK, from, to));
+}
+
+int
+torc_path_symlink(const char *target, const char *path)
+{
+	return wait_for(link_of(SYMLINK, target, path), "torc_path_symlink");
+}
+
+void
+torc_path_symlink_start(
+	const char *target, const char *path, struct torc_path_op *op)
+{
+	start(op, link_of(SYMLINK, target, path));
 }

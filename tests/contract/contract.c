@@ -47,6 +47,7 @@ static const struct contract_family *const families[] = {
 	&contract_event_family,
 	&contract_file_family,
 	&contract_path_family,
+	&contract_link_family,
 	&contract_pipe_family,
 	&contract_message_family,
 	&contract_timeout_family,

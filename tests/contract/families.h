@@ -36,6 +36,7 @@ extern const struct contract_family contract_poll_family;
 extern const struct contract_family contract_event_family;
 extern const struct contract_family contract_file_family;
 extern const struct contract_family contract_path_family;
+extern const struct contract_family contract_link_family;
 extern const struct contract_family contract_pipe_family;
 extern const struct contract_family contract_message_family;
 extern const struct contract_family contract_timeout_family;

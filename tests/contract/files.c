@@ -269,6 +269,25 @@ start_mkdir(struct contract *c, uint64_t id, const char *path)
 }
 
 void
+start_symlink(
+	struct contract *c, uint64_t id, const char *target, const char *path)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(&c->ring);
+
+	io_uring_prep_symlinkat(sqe, target, AT_FDCWD, path);
+	submit(c, sqe, id);
+}
+
+void
+start_link(struct contract *c, uint64_t id, const char *from, const char *to)
+{
+	struct io_uring_sqe *sqe = torc__ring_sqe(&c->ring);
+
+	io_uring_prep_linkat(sqe, AT_FDCWD, from, AT_FDCWD, to, 0);
+	submit(c, sqe, id);
+}
+
+void
 start_truncate(struct contract *c, uint64_t id, int fd, int64_t bytes)
 {
 	struct io_uring_sqe *sqe = torc__ring_sqe(&c->ring);

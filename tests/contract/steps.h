@@ -214,6 +214,10 @@ void start_rename(
 	struct contract *c, uint64_t id, const char *from, const char *to);
 void start_unlink(struct contract *c, uint64_t id, const char *path, int flags);
 void start_mkdir(struct contract *c, uint64_t id, const char *path);
+void start_symlink(
+	struct contract *c, uint64_t id, const char *target, const char *path);
+void start_link(
+	struct contract *c, uint64_t id, const char *from, const char *to);
 void start_truncate(struct contract *c, uint64_t id, int fd, int64_t bytes);
 /* As the engine's; waits for locked memory that is on its way back. */
 int register_memory(
