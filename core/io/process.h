@@ -64,6 +64,18 @@ struct torc_process_stdio {
 	int fd; /* for TORC_PROCESS_FD */
 };
 
+/*
+ * Whose a child is: real, effective and saved ids, and no other groups than
+ * these. It takes CAP_SETUID and CAP_SETGID. The child has no capability left,
+ * unless it is root.
+ */
+struct torc_process_user {
+	uid_t uid;
+	gid_t gid;
+	const gid_t *groups; /* supplementary ones */
+	size_t groups_count;
+};
+
 /* Zero means default. All of it is the caller's until the spawn is done. */
 struct torc_process_options {
 	/*
@@ -74,6 +86,11 @@ struct torc_process_options {
 	const char *program;     /* NULL: argv[0] */
 	const char *const *envp; /* "NAME=value"s and NULL; NULL: as here */
 	const char *directory;   /* to begin in; NULL: as here */
+	/*
+	 * NULL: as here. Else `directory` is entered and the program found
+	 * with its rights.
+	 */
+	const struct torc_process_user *user;
 	struct torc_process_stdio in, out, err;
 	/*
 	 * A process group of its own, which signals and the close then reach
@@ -92,7 +109,8 @@ struct torc_process_options {
  * Returns  0; -ENOENT: no such program, or directory; -EACCES: it may not be
  *          executed, or is a directory; -ENOEXEC: no program; -E2BIG; -EAGAIN:
  *          no more processes or threads (ulimit -u); -EMFILE; -ENOMEM;
- *          -EBADF: a TORC_PROCESS_FD is not open.
+ *          -EBADF: a TORC_PROCESS_FD is not open; -EPERM, -EINVAL: not
+ *          such a user.
  * Cost     0.3 to 1 ms until it runs, most of it the kernel's exec; none of it
  *          the shard's, but a pipe each.
  */

@@ -13,11 +13,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <linux/capability.h>
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -44,6 +46,10 @@ int __clone(int (*fn)(void *), void *stack, int flags, void *arg, ...);
 #define real_clone __clone
 #else
 #define real_clone clone
+#endif
+
+#ifdef TORC__ASAN
+void __asan_unpoison_memory_region(const volatile void *low, size_t bytes);
 #endif
 
 /* What the child works with, made by the parent. */
@@ -96,6 +102,35 @@ place_fds(int fds[3])
 	return 0;
 }
 
+/*
+ * All of them, also those that an exec would pass on: from root the change of
+ * the user does it, from a user with capabilities it does not.
+ */
+static int
+drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = {
+		.version = _LINUX_CAPABILITY_VERSION_3,
+	};
+	struct __user_cap_data_struct none[2];
+
+	memset(none, 0, sizeof(none));
+	return (int)syscall(SYS_capset, &header, none);
+}
+
+/* The groups first: who has given up his user may not. */
+static int
+become(const struct torc_process_user *user)
+{
+	if (syscall(SYS_setgroups, user->groups_count, user->groups) < 0)
+		return -1;
+	if (syscall(SYS_setresgid, user->gid, user->gid, user->gid) < 0)
+		return -1;
+	if (syscall(SYS_setresuid, user->uid, user->uid, user->uid) < 0)
+		return -1;
+	return user->uid == 0 ? 0 : drop_capabilities();
+}
+
 static int
 prepare(struct child *child)
 {
@@ -111,6 +146,8 @@ prepare(struct child *child)
 	/* 5.11; where it is refused, who was careful loses nothing. */
 	if (!options->inherits_fds)
 		syscall(SYS_close_range, 3u, ~0u, CLOSE_RANGE_CLOEXEC_FLAG);
+	if (options->user != NULL && become(options->user) < 0)
+		return -1;
 	if (options->directory != NULL &&
 		syscall(SYS_chdir, options->directory) < 0)
 		return -1;
@@ -201,6 +238,10 @@ clone_child(struct child *child, int *pidfd)
 	if (pid < 0)
 		pid = -errno;
 	pthread_sigmask(SIG_SETMASK, &before, NULL);
+#ifdef TORC__ASAN
+	/* The child's functions never returned: their marks are still there. */
+	__asan_unpoison_memory_region(stack, sizeof(stack));
+#endif
 	return pid;
 }
 
@@ -236,6 +277,28 @@ open_null(struct torc_birth *birth, int *null)
 	return 0;
 }
 
+/*
+ * A child that becomes another user makes the memory that it still shares
+ * undumpable, this process's: which keeps that user's debuggers out of it, and
+ * has to be undone once the child has a memory of its own.
+ */
+static pid_t
+clone_other_user(struct child *child, int *pidfd)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	bool was_dumpable;
+	pid_t pid;
+
+	/* One at a time: each must see what was there before all of them. */
+	pthread_mutex_lock(&lock);
+	was_dumpable = prctl(PR_GET_DUMPABLE) == 1;
+	pid = clone_child(child, pidfd);
+	if (was_dumpable)
+		prctl(PR_SET_DUMPABLE, 1);
+	pthread_mutex_unlock(&lock);
+	return pid;
+}
+
 static int
 make_child(struct torc_birth *birth)
 {
@@ -243,6 +306,10 @@ make_child(struct torc_birth *birth)
 	struct child child;
 	int pidfd = -1;
 
+	/* To the kernel -1 means to stay what one is. */
+	if (options->user != NULL && (options->user->uid == (uid_t)-1 ||
+					     options->user->gid == (gid_t)-1))
+		return -EINVAL;
 	child.options = options;
 	child.program = options->program ? options->program : options->argv[0];
 	if (child.program[0] == '\0')
@@ -256,7 +323,8 @@ make_child(struct torc_birth *birth)
 		child.search = path_in(child.envp);
 	memcpy(child.fds, birth->fds, sizeof(child.fds));
 	child.error = 0;
-	birth->pid = clone_child(&child, &pidfd);
+	birth->pid = options->user != NULL ? clone_other_user(&child, &pidfd)
+					   : clone_child(&child, &pidfd);
 	if (birth->pid < 0)
 		return birth->pid;
 	if (child.error != 0) {
