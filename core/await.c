@@ -16,6 +16,7 @@ wake_task(struct torc_future *future)
 		torc__task_misplaced(task, "torc_future_complete");
 	torc_check(task->state == TORC_TASK_WAITING);
 	task->state = TORC_TASK_READY;
+	shard->ring.has_worked = true;
 	/*
 	 * From the loop, the first task that a CQE wakes runs as soon as
 	 * the CQE's handler is done. All others wait for their turn.

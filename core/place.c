@@ -180,6 +180,8 @@ torc__place_put(struct torc_placed *placed)
 {
 	struct torc_shard *shard = choose();
 
+	if (torc__shard != NULL)
+		torc__shard->ring.has_worked = true;
 	put(&shard->shelf, placed);
 	/* The first time nobody has said yet whether he is idle. */
 	if (!atomic_load_explicit(&is_announced, memory_order_relaxed) &&

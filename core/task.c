@@ -80,6 +80,7 @@ torc__task_new(struct torc_shard *shard, torc_task_fn *fn, void *arg)
 	torc__list_push_back(&shard->tasks, &task->link);
 	shard->tasks_count++;
 	shard->spawned_count++;
+	shard->ring.has_worked = true;
 	torc__shard_ready(shard, task);
 	TORC_PROBE4(torc, task__spawn, shard->index, task, fn, arg);
 	return task;

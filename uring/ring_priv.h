@@ -74,8 +74,12 @@ struct torc_cqe {
 };
 
 struct torc_ring {
-	bool has_worked; /* since the last enter: not a loop that only looks */
-	bool is_small;   /* of the least entries: locked memory is short */
+	/*
+	 * Since the last enter a message came, or a task began or was woken:
+	 * it is no loop that only looks. For the simulation's time.
+	 */
+	bool has_worked;
+	bool is_small; /* of the least entries: locked memory is short */
 	bool may_wait; /* for locked memory: it is being opened, and has room */
 	uint32_t index; /* the shard's; 0 where there is none */
 	struct io_uring uring;

@@ -233,6 +233,14 @@ wait_for(struct torc_sim *sim, struct torc_sim_ring *own, uint32_t min_complete,
 	}
 }
 
+static void
+let_others_run(struct torc_sim *sim, struct torc_sim_ring *own)
+{
+	torc__sim_yield(sim, own);
+	torc__sim_events_run(sim);
+	turn(sim, own);
+}
+
 /*
  * A shard that spins sees time pass faster the longer it does, so that it
  * comes to the next event, and to its own timers, in some hundred looks.
@@ -252,9 +260,7 @@ look(struct torc_sim *sim, struct torc_sim_ring *own)
 	if (target_ns > next_ns)
 		target_ns = next_ns > sim->now_ns ? next_ns : sim->now_ns;
 	__atomic_store_n(&sim->now_ns, target_ns, __ATOMIC_RELAXED);
-	torc__sim_yield(sim, own);
-	torc__sim_events_run(sim);
-	turn(sim, own);
+	let_others_run(sim, own);
 }
 
 /* Busy shards run in turns, as they would on CPUs of their own. */
@@ -270,6 +276,7 @@ static int
 enter(struct torc_sim *sim, struct torc_sim_ring *own, uint32_t to_submit,
 	uint32_t min_complete, uint64_t timeout_ns)
 {
+	bool has_worked;
 	uint32_t taken;
 	int ret = 0;
 
@@ -281,8 +288,7 @@ enter(struct torc_sim *sim, struct torc_sim_ring *own, uint32_t to_submit,
 		turn(sim, own);
 		return refusal(sim);
 	}
-	if (own->ring->has_worked)
-		own->idle_ns = 0;
+	has_worked = own->ring->has_worked;
 	own->ring->has_worked = false;
 	taken = take(sim, own, to_submit);
 	torc__sim_events_run(sim);
@@ -296,6 +302,9 @@ enter(struct torc_sim *sim, struct torc_sim_ring *own, uint32_t to_submit,
 		own->idle_ns = 0;
 		if (is_switched(sim))
 			torc__sim_yield(sim, own);
+	} else if (has_worked) {
+		own->idle_ns = 0;
+		let_others_run(sim, own);
 	} else {
 		look(sim, own);
 	}
