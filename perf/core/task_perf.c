@@ -69,7 +69,8 @@ await_next(void *arg)
 	return 0;
 }
 
-static void
+/* Inline, as the loop's own is: see core/resume_priv.h. */
+static inline __attribute__((always_inline)) void
 hand_over(struct torc_shard *shard, struct relay *relay, int64_t value)
 {
 	struct torc_task *task;
