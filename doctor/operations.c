@@ -394,6 +394,16 @@ hears_of_children(struct bench *b)
 	return is_there;
 }
 
+/* As one shard wakes another. */
+static bool
+takes_messages(struct bench *b)
+{
+	struct torc_cqe cqe;
+
+	b->error = torc__engine_kernel.message_remote(b->ring.ring_fd);
+	return b->error == 0 && next(b, &cqe);
+}
+
 /* ---- what it could use one day ---- */
 
 static bool
@@ -408,23 +418,6 @@ sends_without_a_copy(struct bench *b)
 	if (cqe.res != 1 || !(cqe.flags & F_MORE))
 		return false;
 	return next(b, &cqe) && cqe.flags & IORING_CQE_F_NOTIF;
-}
-
-static bool
-rings_other_rings(struct bench *b)
-{
-	struct io_uring other;
-	struct torc_cqe cqe;
-	bool is_there;
-
-	b->error = open_small_ring(&other, 0);
-	if (b->error < 0)
-		return false;
-	io_uring_prep_msg_ring(new_sqe(b), other.ring_fd, 1, 2, 0);
-	is_there =
-		next(b, &cqe) && cqe.res == 0 && io_uring_cq_ready(&other) == 1;
-	io_uring_queue_exit(&other);
-	return is_there;
 }
 
 static bool
@@ -481,8 +474,9 @@ static const struct {
 	{ "read and write pipes", uses_pipes, EPOLL_INSTEAD, "Linux 5.6" },
 	{ "ends of children", hears_of_children, "torc_process_spawn() fails",
 		"Linux 5.3" },
+	{ "messages from any thread", takes_messages,
+		"shards wake each other by an eventfd, later", "Linux 6.13" },
 	{ "zero-copy send", sends_without_a_copy, NOT_USED, "Linux 6.0" },
-	{ "messages between rings", rings_other_rings, NOT_USED, "Linux 5.18" },
 	{ "fixed files", has_fixed_files, NOT_USED, "Linux 5.19" },
 };
 

@@ -113,7 +113,8 @@ done
 for feature in io_uring DEFER_TASKRUN NO_SQARRAY 'registered ring' \
 	'opcodes that torc uses' 'multishot receive' 'buffer rings' \
 	'rename, unlink, mkdir' 'symbolic and hard links' \
-	'receive cap (optlen)' 'zero-copy send' 'locked memory' descriptors \
+	'receive cap (optlen)' 'messages from any thread' 'zero-copy send' \
+	'locked memory' descriptors \
 	'shards by default' io_uring_disabled seccomp 'huge pages' \
 	'clock source' somaxconn 'congestion control'; do
 	[ -n "$(row "$feature")" ] || fail "a row: $feature"
