@@ -365,10 +365,7 @@ clean: ## remove what was built, not what scripts/deps brought
 help: ## this list
 	@sed -n 's/^\([a-z_. -]*\):[^#]*## */\1|/p' Makefile | awk -F'|' '{printf "  %-22s %s\n", $$1, $$2}'
 
--include $(OBJS:.o=.d) $(PROXY_OBJS:.o=.d) $(DOCTOR_OBJS:.o=.d) $(TOP_OBJS:.o=.d) $(EXAMPLES:%=%.d) $(TESTS:%=%.d) $(SUPPORT:.o=.d) $(CONTRACT:.o=.d) \
-	$(TOOLS:%=%.d) $(PERFS:%.c=$(B)/%.d) $(PATHS:.o=.d) $(costs).d $(B)/perf/gbench.d $(BASELINES:%=%.d) $(BASE_OBJS:.o=.d) \
-	$(SERVERS:%=%.d) $(B)/perf/servers/server.d $(LOAD_OBJS:.o=.d) \
-	$(UV_OBJS:.o=.d) $(B)/perf/peers/asio/main.d
+-include $(ALL_C:%.c=$(B)/%.d) $(B)/perf/gbench.d $(B)/perf/peers/asio/main.d
 .PHONY: all lib check check-asan check-tsan check-unprivileged check-forbidden mutants soak check-headers check-install bench \
 	bench-smoke gate flame report baselines peers demo tests install uninstall format format-check \
 	tidy lint clean help
