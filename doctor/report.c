@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/json_priv.h"
+
 #define TEXT(name) #name
 #define TEXT_OF(name) TEXT(name)
 
@@ -129,27 +131,10 @@ report_print_table(const struct report *report, FILE *out)
 /* ---- JSON ---- */
 
 static void
-print_string(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
-
-static void
 print_member(const char *name, const char *text, FILE *out)
 {
 	fprintf(out, ", \"%s\": ", name);
-	print_string(text, out);
+	torc__json_print(text, out);
 }
 
 void
@@ -166,7 +151,7 @@ report_print_json(const struct report *report, const char *kernel,
 		const struct row *row = &report->rows[i];
 
 		fprintf(out, "%s\n  {\"group\": ", i ? "," : "");
-		print_string(row->group, out);
+		torc__json_print(row->group, out);
 		print_member("feature", row->feature, out);
 		print_member("state", states[row->state], out);
 		print_member("found", row->found, out);

@@ -3,24 +3,8 @@
 
 #include <inttypes.h>
 
+#include "base/json_priv.h"
 #include "top/advice.h"
-
-static void
-print_string(const char *text, FILE *out)
-{
-	fputc('"', out);
-	for (; *text != '\0'; text++) {
-		unsigned char c = (unsigned char)*text;
-
-		if (c == '"' || c == '\\')
-			fprintf(out, "\\%c", c);
-		else if (c < 0x20 || c >= 0x7f)
-			fprintf(out, "\\u%04x", c);
-		else
-			fputc(c, out);
-	}
-	fputc('"', out);
-}
 
 static void
 print_count(const char *name, uint64_t count, FILE *out)
@@ -92,9 +76,9 @@ print_advice(const struct advice *advice, void *arg)
 	else
 		fprintf(out, "%d", advice->shard);
 	fputs(", \"cause\": ", out);
-	print_string(advice->cause, out);
+	torc__json_print(advice->cause, out);
 	fputs(", \"remedy\": ", out);
-	print_string(advice->remedy, out);
+	torc__json_print(advice->remedy, out);
 	fputc('}', out);
 }
 
@@ -103,7 +87,7 @@ print_head(const struct process *process, double time_s, FILE *out)
 {
 	fprintf(out, "{\"time_s\": %.3f, \"pid\": %d, \"program\": ", time_s,
 		(int)process->pid);
-	print_string(process->page.program, out);
+	torc__json_print(process->page.program, out);
 }
 
 static void
@@ -129,7 +113,7 @@ json_print(const struct process *process, double time_s, FILE *out)
 		up_s = (double)(process->looked_ns - page->began_ns) / 1e9;
 	print_head(process, time_s, out);
 	fputs(", \"ended\": false, \"engine\": ", out);
-	print_string(page->engine, out);
+	torc__json_print(page->engine, out);
 	fprintf(out, ", \"up_s\": %.3f", up_s);
 	print_count("rss_bytes", process->rss_bytes, out);
 	fputs(", \"shards\": [", out);

@@ -7,11 +7,11 @@
 
 #include <errno.h>
 #include <pthread.h>
-#include <stdatomic.h>
 #include <string.h>
 
 #include <torc/alloc/arena.h>
 
+#include "core/channel/references_priv.h"
 #include "core/channel/wait_priv.h"
 #include "core/shard_priv.h"
 
@@ -20,7 +20,7 @@
 
 struct torc_broadcast {
 	pthread_mutex_t lock;
-	_Atomic uint32_t references;
+	struct torc_references references;
 	uint32_t capacity;
 	uint32_t subscribers_count;
 	bool is_closed;
@@ -46,7 +46,7 @@ torc_broadcast_create(
 	*made = (struct torc_broadcast){ .lock = PTHREAD_MUTEX_INITIALIZER,
 		.capacity = capacity,
 		.item_bytes = item_bytes };
-	atomic_init(&made->references, 1);
+	torc__references_init(&made->references);
 	torc__list_init(&made->waiting);
 	*broadcast = made;
 	return 0;
@@ -55,23 +55,14 @@ torc_broadcast_create(
 struct torc_broadcast *
 torc_broadcast_hold(struct torc_broadcast *broadcast)
 {
-	/* The caller's own reference orders everything. */
-	uint32_t before = atomic_fetch_add_explicit(
-		&broadcast->references, 1, memory_order_relaxed);
-
-	torc_assert(before > 0);
+	torc__references_hold(&broadcast->references);
 	return broadcast;
 }
 
 void
 torc_broadcast_release(struct torc_broadcast *broadcast)
 {
-	/* Pairs with itself: the last one sees what all others did. */
-	uint32_t before = atomic_fetch_sub_explicit(
-		&broadcast->references, 1, memory_order_acq_rel);
-
-	torc_assert(before > 0);
-	if (before != 1)
+	if (!torc__references_drop(&broadcast->references))
 		return;
 	if (!torc__list_is_empty(&broadcast->waiting))
 		torc__panic("the last torc_broadcast_release() while somebody "

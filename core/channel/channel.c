@@ -37,7 +37,7 @@ torc_channel_create(
 	torc__queue_init(&made->queue, capacity, (uint32_t)item_bytes,
 		(unsigned char *)(made + 1));
 	torc__list_init(&made->senders);
-	atomic_init(&made->references, 1);
+	torc__references_init(&made->references);
 	*channel = made;
 	return 0;
 }
@@ -45,23 +45,14 @@ torc_channel_create(
 struct torc_channel *
 torc_channel_hold(struct torc_channel *channel)
 {
-	/* The caller's own reference orders everything. */
-	uint32_t before = atomic_fetch_add_explicit(
-		&channel->references, 1, memory_order_relaxed);
-
-	torc_assert(before > 0);
+	torc__references_hold(&channel->references);
 	return channel;
 }
 
 void
 torc_channel_release(struct torc_channel *channel)
 {
-	/* Pairs with itself: the last one sees what all others did. */
-	uint32_t before = atomic_fetch_sub_explicit(
-		&channel->references, 1, memory_order_acq_rel);
-
-	torc_assert(before > 0);
-	if (before != 1)
+	if (!torc__references_drop(&channel->references))
 		return;
 	if (channel->queue.receiver != NULL ||
 		!torc__list_is_empty(&channel->senders))

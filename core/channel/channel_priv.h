@@ -22,6 +22,7 @@
 #include <torc/core/channel/channel.h>
 
 #include "core/channel/queue_priv.h"
+#include "core/channel/references_priv.h"
 #include "core/channel/wait_priv.h"
 
 #define TORC__CHANNEL_LINE_BYTES 64
@@ -33,7 +34,7 @@
 struct torc_channel {
 	struct torc_queue queue;
 	void *block; /* what was allocated */
-	_Alignas(TORC__CHANNEL_LINE_BYTES) _Atomic uint32_t references;
+	_Alignas(TORC__CHANNEL_LINE_BYTES) struct torc_references references;
 	_Atomic uint64_t reserved; /* written under the lock */
 	pthread_mutex_t lock;
 	struct torc_link senders; /* that wait, oldest first */

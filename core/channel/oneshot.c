@@ -7,6 +7,7 @@
 
 #include <torc/alloc/arena.h>
 
+#include "core/channel/references_priv.h"
 #include "core/channel/wait_priv.h"
 #include "core/shard_priv.h"
 
@@ -22,7 +23,7 @@
 
 struct torc_oneshot {
 	_Atomic uint32_t state;
-	_Atomic uint32_t references;
+	struct torc_references references;
 	size_t item_bytes;
 	struct torc_channel_wait
 		*receiver; /* its mark's remover may touch it */
@@ -41,7 +42,7 @@ torc_oneshot_create(struct torc_oneshot **oneshot, size_t item_bytes)
 	if (made == NULL)
 		return -ENOMEM;
 	atomic_init(&made->state, 0);
-	atomic_init(&made->references, 1);
+	torc__references_init(&made->references);
 	made->item_bytes = item_bytes;
 	made->receiver = NULL;
 	made->is_taken = false;
@@ -52,23 +53,14 @@ torc_oneshot_create(struct torc_oneshot **oneshot, size_t item_bytes)
 struct torc_oneshot *
 torc_oneshot_hold(struct torc_oneshot *oneshot)
 {
-	/* The caller's own reference orders everything. */
-	uint32_t before = atomic_fetch_add_explicit(
-		&oneshot->references, 1, memory_order_relaxed);
-
-	torc_assert(before > 0);
+	torc__references_hold(&oneshot->references);
 	return oneshot;
 }
 
 void
 torc_oneshot_release(struct torc_oneshot *oneshot)
 {
-	/* Pairs with itself: the last one sees what all others did. */
-	uint32_t before = atomic_fetch_sub_explicit(
-		&oneshot->references, 1, memory_order_acq_rel);
-
-	torc_assert(before > 0);
-	if (before != 1)
+	if (!torc__references_drop(&oneshot->references))
 		return;
 	if (oneshot->receiver != NULL)
 		torc__panic("the last torc_oneshot_release() while somebody "

@@ -8,6 +8,7 @@
 
 #include <torc/alloc/arena.h>
 
+#include "core/channel/references_priv.h"
 #include "core/channel/wait_priv.h"
 #include "core/shard_priv.h"
 
@@ -15,7 +16,7 @@
 
 struct torc_watch {
 	pthread_mutex_t lock;
-	_Atomic uint32_t references;
+	struct torc_references references;
 	_Atomic uint64_t version; /* changes under the lock */
 	size_t item_bytes;
 	bool is_closed;
@@ -36,7 +37,7 @@ torc_watch_create(
 		return -ENOMEM;
 	*made = (struct torc_watch){ .lock = PTHREAD_MUTEX_INITIALIZER,
 		.item_bytes = item_bytes };
-	atomic_init(&made->references, 1);
+	torc__references_init(&made->references);
 	atomic_init(&made->version, 1);
 	torc__list_init(&made->waiting);
 	if (item_bytes != 0)
@@ -48,23 +49,14 @@ torc_watch_create(
 struct torc_watch *
 torc_watch_hold(struct torc_watch *watch)
 {
-	/* The caller's own reference orders everything. */
-	uint32_t before = atomic_fetch_add_explicit(
-		&watch->references, 1, memory_order_relaxed);
-
-	torc_assert(before > 0);
+	torc__references_hold(&watch->references);
 	return watch;
 }
 
 void
 torc_watch_release(struct torc_watch *watch)
 {
-	/* Pairs with itself: the last one sees what all others did. */
-	uint32_t before = atomic_fetch_sub_explicit(
-		&watch->references, 1, memory_order_acq_rel);
-
-	torc_assert(before > 0);
-	if (before != 1)
+	if (!torc__references_drop(&watch->references))
 		return;
 	if (!torc__list_is_empty(&watch->waiting))
 		torc__panic("the last torc_watch_release() while somebody "
