@@ -268,14 +268,14 @@ $(faulty): $(PROXY_OBJS) $(FAULTY) $(lib)
 
 tests: $(faulty)
 
-# T=core/task or T=proxy/reset picks tests by a part of their name, X="perf/ sim/"
+# T="core/task proxy/reset" picks tests by a part of their name, X="perf/ sim/"
 # leaves some out.
-is_left_out = $(strip $(foreach x,$(X),$(findstring $(x),$(1))))
-chosen = $(foreach t,$(1),$(if $(or $(call is_left_out,$(t)),$(if $(T),$(if $(findstring $(T),$(t)),,no))),,$(t)))
+has_one_of = $(strip $(foreach x,$(1),$(findstring $(x),$(2))))
+chosen = $(foreach t,$(1),$(if $(and $(or $(if $(T),,all),$(call has_one_of,$(T),$(t))),$(if $(call has_one_of,$(X),$(t)),,in)),$(t)))
 
 tests: $(B)/.deps-test all baselines $(TESTS) $(TOOLS) # build what check runs
 
-check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some, X="perf/ sim/" leaves some out
+check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some, X=perf/ leaves some out
 	$(Q)B=$(B) SAN=$(SAN) tests/run.sh $(call chosen,$(TESTS) $(TEST_SH))
 
 # Under which everything takes ten times as long: fewer seeds do.
@@ -284,7 +284,7 @@ check-asan check-tsan: check-%: ## the same under a sanitizer, in a build folder
 		CFLAGS='-O1 -g -DTORC_CHECK=2' check
 
 check-unprivileged: tests ## the same as a user without privileges, in a copy of the tree
-	$(Q)scripts/check-as-nobody $(if $(T),T=$(T)) $(if $(X),X='$(X)')
+	$(Q)scripts/check-as-nobody $(if $(T),T='$(T)') $(if $(X),X='$(X)')
 
 # Not what measures: the servers by hand have no other engine.
 check-forbidden: tests ## the same where a seccomp filter refuses io_uring
