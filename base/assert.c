@@ -9,7 +9,7 @@
 
 #define LINE_MAX_BYTES 512
 
-/* Set once, by whoever knows about tasks. */
+/* Set once, by whoever knows about tasks; store and load pair. */
 static torc_panic_context_fn *_Atomic context;
 
 void

@@ -538,6 +538,6 @@ void
 torc__shard_fini(struct torc_shard *shard)
 {
 	/* Without a ring it was never opened. */
-	if (shard->bell.ring != NULL && torc__op_is_idle(&shard->bell.op))
+	if (shard->bell.ring != NULL)
 		torc__doorbell_close(&shard->bell);
 }

@@ -28,7 +28,8 @@
  *           is printed and the main task is cancelled: the run fails instead
  *           of hanging.
  * Disk      Empty but for /tmp when a run begins, gone when it ends; without
- *           links, owners and permissions. Relative paths begin at "/".
+ *           owners; permissions are kept and refuse nothing. Relative paths
+ *           begin at "/".
  * Limits    Sockets, timers, signals, files, pipes and shards are simulated;
  *           processes and terminals do not exist. A thread of the program's
  *           own or torc_clock_ns() is real, and then a seed no longer decides;

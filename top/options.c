@@ -157,7 +157,8 @@ take(struct options *options, int option, char **argv)
 		return -1;
 	case 'n':
 		if (!read_count(&options->samples_max, optarg))
-			return mistake(optarg, "give a number of samples");
+			return mistake(optarg,
+				"give a number of samples, 1 to 1000000000");
 		return -1;
 	case 'b':
 		options->is_batch = true;

@@ -146,7 +146,7 @@ take_key(void)
 	char key;
 	ssize_t got = read(STDIN_FILENO, &key, 1);
 
-	if (got <= 0 && errno != EINTR)
+	if (got == 0 || (got < 0 && errno != EINTR))
 		return SCREEN_QUIT;
 	return got == 1 && (key == 'q' || key == 'Q') ? SCREEN_QUIT
 						      : SCREEN_TIME;

@@ -34,7 +34,8 @@ int torc__doorbell_open(struct torc_doorbell *bell, struct torc_ring *ring);
 
 /*
  * Begin to close: the pending read is cancelled. Call
- * torc__doorbell_close() once torc__op_is_idle(&bell->op).
+ * torc__doorbell_close() once torc__op_is_idle(&bell->op), or when that did
+ * not come in time: the event is then left to the read.
  */
 void torc__doorbell_cancel(struct torc_doorbell *bell);
 void torc__doorbell_close(struct torc_doorbell *bell);

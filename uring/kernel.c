@@ -123,18 +123,19 @@ has_room(const struct torc_ring_options *options, uint64_t kib)
 
 /*
  * The kernel takes a ring apart some time after its owner is gone, and until
- * then it counts: who restarts within a limit waits for its predecessor, at
- * most a second. True: try again.
+ * then it counts: who restarts within a limit waits for its predecessor, 1, 2,
+ * 4 ... 512 ms, a second for all that the ring needs. True: try again.
  */
 static bool
-wait_for_memory(long *ms)
+wait_for_memory(struct torc_ring *ring)
 {
-	struct timespec pause = { *ms / 1000, *ms % 1000 * 1000000 };
+	long ms = ring->waited_ms + 1;
+	struct timespec pause = { 0, ms * 1000000 };
 
-	if (*ms > 512)
+	if (ms > 512)
 		return false;
 	nanosleep(&pause, NULL);
-	*ms *= 2;
+	ring->waited_ms = (uint16_t)(ring->waited_ms + ms);
 	return true;
 }
 
@@ -142,10 +143,9 @@ static int
 setup_when_free(struct torc_ring *ring, uint32_t flags, uint32_t sq_entries,
 	uint32_t cq_entries)
 {
-	long ms = 1;
 	int ret = -ENOMEM;
 
-	while (ret == -ENOMEM && wait_for_memory(&ms))
+	while (ret == -ENOMEM && wait_for_memory(ring))
 		ret = setup(ring, flags, sq_entries, cq_entries);
 	return ret;
 }
@@ -269,9 +269,8 @@ kernel_reg(struct torc_ring *ring, uint32_t opcode, const void *arg,
 {
 	unsigned fd = (unsigned)ring->uring.ring_fd;
 	int ret = io_uring_register(fd, opcode, arg, arg_count);
-	long ms = 1;
 
-	while (ret == -ENOMEM && ring->may_wait && wait_for_memory(&ms))
+	while (ret == -ENOMEM && ring->may_wait && wait_for_memory(ring))
 		ret = io_uring_register(fd, opcode, arg, arg_count);
 	return ret;
 }

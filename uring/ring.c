@@ -69,18 +69,6 @@ publish(struct torc_ring *ring)
 	return count;
 }
 
-/*
- * Nothing else tells: Linux 6.18 refuses no enter for it. The kernel's store,
- * maybe on another CPU, has nothing behind it that is looked at here; the
- * flags lie in the cache line of the SQ's head and tail, which publish() needs.
- */
-static bool
-is_overflowing(const struct torc_ring *ring)
-{
-	return (__atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED) &
-		       IORING_SQ_CQ_OVERFLOW) != 0;
-}
-
 int
 torc__ring_enter(
 	struct torc_ring *ring, uint32_t min_complete, uint64_t timeout_ns)
@@ -94,7 +82,11 @@ torc__ring_enter(
 		min_complete = 0;
 
 	ring->stats.enters++;
-	if (torc_unlikely(is_overflowing(ring)))
+	/*
+	 * Nothing else tells: Linux 6.18 refuses no enter for it. The flags
+	 * lie in the cache line of the SQ's head and tail.
+	 */
+	if (torc_unlikely(torc__ring_flags(ring) & IORING_SQ_CQ_OVERFLOW))
 		ring->stats.overflows++;
 	ret = ring->engine->enter(
 		ring, publish(ring), min_complete, timeout_ns);

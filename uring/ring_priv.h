@@ -81,6 +81,7 @@ struct torc_ring {
 	bool has_worked;
 	bool is_small; /* of the least entries: locked memory is short */
 	bool may_wait; /* for locked memory: it is being opened, and has room */
+	uint16_t waited_ms;
 	uint32_t index; /* the shard's; 0 where there is none */
 	struct io_uring uring;
 	const struct torc_engine *engine;
@@ -183,6 +184,13 @@ torc__ring_cq_count(const struct torc_ring *ring)
 	       *ring->uring.cq.khead;
 }
 
+/* IORING_SQ_*, as the kernel last wrote them, maybe on another CPU. */
+static inline uint32_t
+torc__ring_flags(const struct torc_ring *ring)
+{
+	return __atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED);
+}
+
 /*
  * True when the kernel has completions that only an enter makes visible:
  * deferred task work (IORING_SQ_TASKRUN) or an overflowed CQ.
@@ -190,7 +198,7 @@ torc__ring_cq_count(const struct torc_ring *ring)
 static inline bool
 torc__ring_wants_enter(const struct torc_ring *ring)
 {
-	return (__atomic_load_n(ring->uring.sq.kflags, __ATOMIC_RELAXED) &
+	return (torc__ring_flags(ring) &
 		       (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
 }
 

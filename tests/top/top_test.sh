@@ -50,9 +50,11 @@ refuses 2 ' -d: a value is missing' -bd
 refuses 2 ' --delay: a value is missing' --delay
 refuses 2 ' --batch=3: it takes no value' --batch=3
 refuses 2 '0.05.*seconds, 0.1 to' -d 0.05
+refuses 2 '3600.1.*seconds, 0.1 to' -d 3600.1
 refuses 2 'nan.*seconds' -d nan
 refuses 2 '1x.*seconds' -d 1x
 refuses 2 '0.*number of samples' -n 0
+refuses 2 '1000000001.*samples, 1 to' -n 1000000001
 refuses 2 '-1.*number of samples' --count -1
 refuses 2 'server.*number of a process' server
 refuses 2 '12x.*number of a process' 12x
