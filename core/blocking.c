@@ -13,9 +13,6 @@
 
 #include "core/shard_priv.h"
 
-/* The runtime's end says what it waits for when it takes so long. */
-#define SAY_NS (5 * TORC_S)
-
 /* Of a simulated job. */
 #define DELAY_MIN_NS (10 * TORC_US)
 #define DELAY_MAX_NS (1000 * TORC_US)
@@ -367,7 +364,7 @@ say_waiting(struct torc_shard *shard, unsigned count)
 		return;
 	if (pool->wait_began_ns == 0)
 		pool->wait_began_ns = shard->now_ns;
-	if (shard->now_ns - pool->wait_began_ns < SAY_NS)
+	if (shard->now_ns - pool->wait_began_ns < TORC__BLOCKING_SAY_NS)
 		return;
 	pool->wait_began_ns = UINT64_MAX;
 	torc_log(TORC_LOG_WARN,

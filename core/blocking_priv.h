@@ -32,12 +32,18 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <torc/base/clock.h>
 #include <torc/core/blocking.h>
 
 #include "base/list_priv.h"
 #include "core/inbox_priv.h"
 
 struct torc_shard;
+
+#define TORC__BLOCKING_THREADS_MAX 4096
+
+/* The runtime's end says what it waits for when it takes so long. */
+#define TORC__BLOCKING_SAY_NS (5 * TORC_S)
 
 enum {
 	TORC__JOB_QUEUED,

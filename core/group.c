@@ -183,10 +183,8 @@ int
 torc_group_next(struct torc_group *group, struct torc_group_result *out)
 {
 	struct torc_group_waiter waiter;
-	int ret;
+	int ret = torc__interrupted("torc_group_next");
 
-	(void)torc__task_current("torc_group_next");
-	ret = torc_interrupted();
 	if (ret < 0)
 		return ret;
 	torc_group_next_start(group, &waiter);

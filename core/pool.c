@@ -13,6 +13,7 @@
 #include <torc/base/log.h>
 #include <torc/base/probe.h>
 
+#include "base/condition_priv.h"
 #include "core/blocking_priv.h"
 #include "core/runtime_priv.h"
 #include "core/spin_priv.h"
@@ -23,16 +24,12 @@
  * queue. Each touches some 20 KiB.
  */
 #define THREADS_DEFAULT 64
-#define THREADS_MAX 4096
 #define QUEUE_DEFAULT 1024
 /* One thread in so many may look up names; see blocking_priv.h. */
 #define LOOKUPS_PART 4
 #define IDLE_DEFAULT_NS (10 * TORC_S)
 /* What pthread_cond_timedwait() can add up. */
 #define IDLE_MAX_NS (UINT64_C(1) << 62)
-
-/* The runtime's end says what it waits for when it takes so long. */
-#define SAY_NS (5 * TORC_S)
 
 /* One that has nothing to do; on its own stack. */
 struct idler {
@@ -46,8 +43,6 @@ struct idler {
 void
 torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
 {
-	pthread_condattr_t attr;
-
 	*pool = (struct torc_pool){
 		.threads_max = options->threads_max ? options->threads_max
 						    : THREADS_DEFAULT,
@@ -59,8 +54,6 @@ torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
 		.cpus = *options->cpus,
 		.gap_ns = UINT32_MAX,
 	};
-	if (pool->threads_max > THREADS_MAX)
-		pool->threads_max = THREADS_MAX;
 	pool->lookups_max = pool->threads_max / LOOKUPS_PART;
 	if (pool->lookups_max == 0)
 		pool->lookups_max = 1;
@@ -70,10 +63,7 @@ torc__pool_open(struct torc_pool *pool, const struct torc_pool_options *options)
 	torc__list_init(&pool->lookups);
 	torc__list_init(&pool->idle);
 	pthread_mutex_init(&pool->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&pool->all_ended, &attr);
-	pthread_condattr_destroy(&attr);
+	torc__condition_init(&pool->all_ended);
 }
 
 static void
@@ -243,15 +233,14 @@ wait_called(struct torc_pool *pool, struct idler *idler)
 {
 	uint64_t began_ns = torc_clock_ns();
 	uint64_t end_ns = began_ns + pool->idle_ns;
-	struct timespec end = { .tv_sec = (time_t)(end_ns / TORC_S),
-		.tv_nsec = (long)(end_ns % TORC_S) };
 	int ret = 0;
 
 	if (pool->gap_ns < pool->spin_ns && !pool->is_spinning)
 		spin(pool, idler, began_ns + pool->spin_ns);
 	while (!atomic_load_explicit(&idler->is_called, memory_order_relaxed) &&
 		ret != ETIMEDOUT && !pool->is_ending)
-		ret = pthread_cond_timedwait(&idler->wake, &pool->lock, &end);
+		ret = torc__condition_wait_until(
+			&idler->wake, &pool->lock, end_ns);
 	pool->gap_ns = torc__spin_gap(
 		pool->gap_ns, torc_clock_ns() - began_ns, pool->spin_ns);
 	return atomic_load_explicit(&idler->is_called, memory_order_relaxed);
@@ -262,15 +251,11 @@ idle(struct torc_pool *pool)
 {
 	struct idler idler = { .is_spinning = false };
 	struct torc_link *after;
-	pthread_condattr_t attr;
 	bool is_called;
 
 	if (pool->is_ending)
 		return false;
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&idler.wake, &attr);
-	pthread_condattr_destroy(&attr);
+	torc__condition_init(&idler.wake);
 	/* One that looks is found first: it need not be woken. */
 	after = pool->is_spinning ? pool->idle.next : &pool->idle;
 	torc__list_insert(&idler.link, after, after->next);
@@ -376,14 +361,12 @@ torc__pool_thread_make(struct torc_pool *pool)
 static void
 await_threads(struct torc_pool *pool)
 {
-	uint64_t end_ns = torc_clock_ns() + SAY_NS;
-	struct timespec end = { .tv_sec = (time_t)(end_ns / TORC_S),
-		.tv_nsec = (long)(end_ns % TORC_S) };
+	uint64_t end_ns = torc_clock_ns() + TORC__BLOCKING_SAY_NS;
+	int ret = 0;
 
-	while (pool->threads_count > 0)
-		if (pthread_cond_timedwait(
-			    &pool->all_ended, &pool->lock, &end) == ETIMEDOUT)
-			break;
+	while (pool->threads_count > 0 && ret != ETIMEDOUT)
+		ret = torc__condition_wait_until(
+			&pool->all_ended, &pool->lock, end_ns);
 	if (pool->threads_count > 0)
 		torc_log(TORC_LOG_WARN,
 			"the runtime's end waits for %u blocking calls that "

@@ -396,6 +396,14 @@ torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg)
 }
 
 void
+torc__shard_outside(const char *call)
+{
+	torc__panic("%s outside a task: only functions that torc_spawn() "
+		    "started may wait",
+		call);
+}
+
+void
 torc__shard_misused(
 	const struct torc_shard *shard, const char *what, const char *remedy)
 {

@@ -200,14 +200,24 @@ torc__shard_own(
 		torc__shard_misused(shard, what, remedy);
 }
 
+/* `call` needs a task, or a shard at least. */
+void torc__shard_outside(const char *call) __attribute__((noreturn, cold));
+
+/* The calling thread's shard; `call` needs one, if only in its loop. */
+static inline struct torc_shard *
+torc__shard_current(const char *call)
+{
+	if (torc_unlikely(torc__shard == NULL))
+		torc__shard_outside(call);
+	return torc__shard;
+}
+
 /* The running task; `call` needs one. */
 static inline struct torc_task *
 torc__task_current(const char *call)
 {
 	if (torc_unlikely(torc__shard == NULL || torc__shard->current == NULL))
-		torc__panic("%s outside a task: only functions that "
-			    "torc_spawn() started may wait",
-			call);
+		torc__shard_outside(call);
 	return torc__shard->current;
 }
 

@@ -23,15 +23,6 @@ cancel_sleep(struct torc_future *done)
 	torc_future_complete(done, -ECANCELED);
 }
 
-static struct torc_shard *
-current(void)
-{
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("a sleep outside a task: only functions that "
-			    "torc_spawn() started may wait");
-	return torc__shard;
-}
-
 uint64_t
 torc_now_ns(void)
 {
@@ -44,7 +35,7 @@ torc_now_ns(void)
 void
 torc_sleep_until_start(struct torc_sleep *sleep, uint64_t when_ns)
 {
-	struct torc_shard *shard = current();
+	struct torc_shard *shard = torc__shard_current("a sleep");
 
 	*sleep = (struct torc_sleep){ ._timer = { .fn = on_time } };
 	torc_future_init(&sleep->done, cancel_sleep, sleep);
@@ -54,11 +45,12 @@ torc_sleep_until_start(struct torc_sleep *sleep, uint64_t when_ns)
 void
 torc_sleep_start(struct torc_sleep *sleep, uint64_t delay_ns)
 {
+	struct torc_shard *shard = torc__shard_current("a sleep");
 	uint64_t when_ns;
 
 	/* Not the turn's clock: a sleep is never shorter than asked for. */
 	if (__builtin_add_overflow(
-		    torc__ring_now_ns(&current()->ring), delay_ns, &when_ns))
+		    torc__ring_now_ns(&shard->ring), delay_ns, &when_ns))
 		when_ns = UINT64_MAX;
 	torc_sleep_until_start(sleep, when_ns);
 }

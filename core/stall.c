@@ -16,6 +16,7 @@
 #include <torc/base/log.h>
 #include <torc/base/probe.h>
 
+#include "base/condition_priv.h"
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
@@ -350,12 +351,10 @@ static void
 wait_for_look(struct torc_stalls *stalls)
 {
 	uint64_t now_ns = torc_clock_ns();
-	uint64_t until_ns = now_ns + stalls->limit_ns;
-	struct timespec until = { .tv_sec = (time_t)(until_ns / TORC_S),
-		.tv_nsec = (long)(until_ns % TORC_S) };
 
 	if (now_ns - stalls->moved_ns < PARK_AFTER_NS) {
-		pthread_cond_timedwait(&stalls->changed, &stalls->lock, &until);
+		(void)torc__condition_wait_until(&stalls->changed,
+			&stalls->lock, now_ns + stalls->limit_ns);
 		return;
 	}
 	/* Pairs with torc__pulse_wake(): park, then look once more. */
@@ -434,7 +433,6 @@ torc__stalls_open(struct torc_stalls **out, unsigned count, uint64_t limit_ns,
 {
 	struct torc_stalls *stalls =
 		calloc(1, sizeof(*stalls) + count * sizeof(struct watched));
-	pthread_condattr_t attr;
 	sigset_t before;
 	int ret;
 
@@ -444,10 +442,7 @@ torc__stalls_open(struct torc_stalls **out, unsigned count, uint64_t limit_ns,
 	stalls->limit_ns = limit_ns < LIMIT_MAX_NS ? limit_ns : LIMIT_MAX_NS;
 	stalls->moved_ns = stalls->minute_ns = torc_clock_ns();
 	pthread_mutex_init(&stalls->lock, NULL);
-	pthread_condattr_init(&attr);
-	pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-	pthread_cond_init(&stalls->changed, &attr);
-	pthread_condattr_destroy(&attr);
+	torc__condition_init(&stalls->changed);
 	take_signal(stalls);
 	/* From its first instruction on: a signal is for those who wait. */
 	torc__signals_block(&before);

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT */
-#include <torc/base/probe.h>
 #include <torc/core/timer.h>
 
 #include <stddef.h>
+
+#include <torc/base/probe.h>
 
 #include "core/timer_priv.h"
 

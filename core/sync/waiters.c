@@ -22,12 +22,11 @@ torc__waiters_foreign(void)
 void
 torc__waiters_push(struct torc_waiters *queue, struct torc_waiter *waiter)
 {
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("a wait outside a task: only functions that "
-			    "torc_spawn() started may wait");
+	struct torc_shard *shard = torc__shard_current("a wait");
+
 	if (torc__waiters_is_empty(queue)) {
 		torc__list_init(&queue->_head);
-		queue->_shard = torc__shard;
+		queue->_shard = shard;
 	}
 	torc__list_push_back(&queue->_head, &waiter->_link);
 }
