@@ -10,13 +10,11 @@
 /* DELAY: later than this is late. A timer's grain and a wake are less. */
 #define SLACK_MAX_NS TORC_MS
 
-static struct torc_shard *
-current(void)
+/* Not the turn's clock: it is old after a long computation. */
+static uint64_t
+now_ns(void)
 {
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("a ticker outside a task: only functions that "
-			    "torc_spawn() started may wait");
-	return torc__shard;
+	return torc__ring_now_ns(&torc__shard_current("a ticker")->ring);
 }
 
 static uint64_t
@@ -25,12 +23,12 @@ sum(uint64_t ns, uint64_t span_ns)
 	return ns > UINT64_MAX - span_ns ? UINT64_MAX : ns + span_ns;
 }
 
-/* After one that was due at due_ns, and delivered at now_ns. */
+/* After one that was due at due_ns, and delivered at came_ns. */
 static uint64_t
-following(const struct torc_ticker *ticker, uint64_t due_ns, uint64_t now_ns)
+following(const struct torc_ticker *ticker, uint64_t due_ns, uint64_t came_ns)
 {
 	uint64_t period_ns = ticker->_period_ns;
-	uint64_t late_ns = now_ns > due_ns ? now_ns - due_ns : 0;
+	uint64_t late_ns = came_ns > due_ns ? came_ns - due_ns : 0;
 	uint64_t slack_ns = period_ns / 4;
 
 	switch (ticker->_late) {
@@ -40,7 +38,7 @@ following(const struct torc_ticker *ticker, uint64_t due_ns, uint64_t now_ns)
 		if (slack_ns > SLACK_MAX_NS)
 			slack_ns = SLACK_MAX_NS;
 		if (late_ns > slack_ns)
-			return sum(now_ns, period_ns);
+			return sum(came_ns, period_ns);
 		break;
 	case TORC_TICKER_SKIP:
 		due_ns += late_ns - late_ns % period_ns;
@@ -50,10 +48,10 @@ following(const struct torc_ticker *ticker, uint64_t due_ns, uint64_t now_ns)
 }
 
 static void
-deliver(struct torc_ticker *ticker, uint64_t now_ns)
+deliver(struct torc_ticker *ticker, uint64_t came_ns)
 {
 	ticker->due_ns = ticker->_next_ns;
-	ticker->_next_ns = following(ticker, ticker->due_ns, now_ns);
+	ticker->_next_ns = following(ticker, ticker->due_ns, came_ns);
 }
 
 static void
@@ -62,7 +60,7 @@ on_time(struct torc_timer *timer)
 	struct torc_ticker *ticker =
 		torc__container_of(timer, struct torc_ticker, _timer);
 
-	deliver(ticker, torc__shard->now_ns);
+	deliver(ticker, now_ns());
 	torc_future_complete(&ticker->done, 0);
 }
 
@@ -92,39 +90,31 @@ void
 torc_ticker_init(struct torc_ticker *ticker, uint64_t period_ns,
 	enum torc_ticker_late late)
 {
-	/* Not the turn's clock: the second tick is a whole period away. */
-	torc_ticker_init_at(
-		ticker, torc__ring_now_ns(&current()->ring), period_ns, late);
+	torc_ticker_init_at(ticker, now_ns(), period_ns, late);
 }
 
 void
 torc_ticker_next_start(struct torc_ticker *ticker)
 {
-	struct torc_shard *shard = current();
-	uint64_t now_ns = shard->now_ns;
+	uint64_t came_ns = now_ns();
 
 	if (torc_unlikely(torc__timer_is_armed(&ticker->_timer)))
 		torc__panic("torc_ticker_next: somebody waits for this ticker "
 			    "already");
 	torc_future_init(&ticker->done, cancel_tick, ticker);
-	/* The turn's clock may be old after a long computation. */
-	if (ticker->_next_ns > now_ns)
-		now_ns = torc__ring_now_ns(&shard->ring);
-	if (ticker->_next_ns <= now_ns) {
-		deliver(ticker, now_ns);
+	if (ticker->_next_ns <= came_ns) {
+		deliver(ticker, came_ns);
 		torc_future_complete(&ticker->done, 0);
 		return;
 	}
-	torc__wheel_arm(&shard->wheel, &ticker->_timer, ticker->_next_ns);
+	torc__wheel_arm(&torc__shard->wheel, &ticker->_timer, ticker->_next_ns);
 }
 
 int
 torc_ticker_next(struct torc_ticker *ticker)
 {
-	int ret;
+	int ret = torc__interrupted("torc_ticker_next");
 
-	(void)torc__task_current("torc_ticker_next");
-	ret = torc_interrupted();
 	if (ret < 0)
 		return ret;
 	torc_ticker_next_start(ticker);
@@ -136,12 +126,12 @@ torc_ticker_reset_at(struct torc_ticker *ticker, uint64_t when_ns)
 {
 	ticker->_next_ns = when_ns;
 	if (torc__timer_is_armed(&ticker->_timer))
-		torc__wheel_arm(&current()->wheel, &ticker->_timer, when_ns);
+		torc__wheel_arm(&torc__shard_current("a ticker")->wheel,
+			&ticker->_timer, when_ns);
 }
 
 void
 torc_ticker_reset(struct torc_ticker *ticker)
 {
-	torc_ticker_reset_at(ticker,
-		sum(torc__ring_now_ns(&current()->ring), ticker->_period_ns));
+	torc_ticker_reset_at(ticker, sum(now_ns(), ticker->_period_ns));
 }

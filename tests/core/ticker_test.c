@@ -117,6 +117,64 @@ late_ticks_follow_as_the_header_draws_it(void **state)
 	}
 }
 
+/* Its turn began at 12, when the second tick was due but hardly late. */
+static int
+be_late_within_a_turn(void *late)
+{
+	torc_ticker_init(&f.ticker, PERIOD, *(enum torc_ticker_late *)late);
+	next(1);
+	assert_int_equal(torc_sleep(12 * TORC_MS), 0);
+	work(23 * TORC_MS);
+	next(3);
+	return 0;
+}
+
+static int
+compute_in_two_turns(void *arg)
+{
+	(void)arg;
+	assert_int_equal(torc_sleep(9 * TORC_MS), 0);
+	work(2 * TORC_MS);
+	assert_int_equal(torc_yield(), 0);
+	work(24 * TORC_MS);
+	return 0;
+}
+
+/* Its timer fires in a turn that began at 11, after the other computed. */
+static int
+be_late_behind_another(void *late)
+{
+	struct torc_task *other = fake_shard_spawn(compute_in_two_turns, NULL);
+
+	torc_ticker_init(&f.ticker, PERIOD, *(enum torc_ticker_late *)late);
+	next(4);
+	return torc_join(other, NULL);
+}
+
+static void
+how_late_a_tick_is_the_turns_old_clock_does_not_say(void **state)
+{
+	static const struct {
+		enum torc_ticker_late late;
+		const char *expected;
+	} rows[] = {
+		{ TORC_TICKER_BURST, "0@0 10@35 20@35 30@35" },
+		{ TORC_TICKER_DELAY, "0@0 10@35 45@45 55@55" },
+		{ TORC_TICKER_SKIP, "0@0 10@35 40@40 50@50" },
+	};
+	static torc_task_fn *const fns[] = { be_late_within_a_turn,
+		be_late_behind_another };
+
+	for (unsigned i = 0; i < 6; i++) {
+		enum torc_ticker_late late = rows[i / 2].late;
+
+		tear_down(state);
+		set_up(state);
+		fake_shard_run(&f.shard, fns[i % 2], &late);
+		assert_string_equal(f.shard.trace, rows[i / 2].expected);
+	}
+}
+
 /* A whole number of periods late: that tick has not been missed. */
 static int
 be_late_by_whole_periods(void *late)
@@ -472,6 +530,8 @@ main(void)
 		WITH_TICKER(
 			the_first_tick_comes_at_once_the_others_a_period_apart),
 		WITH_TICKER(late_ticks_follow_as_the_header_draws_it),
+		WITH_TICKER(
+			how_late_a_tick_is_the_turns_old_clock_does_not_say),
 		WITH_TICKER(on_the_beat_the_next_is_a_whole_period_away),
 		WITH_TICKER(the_grain_of_timers_adds_up_to_no_drift),
 		WITH_TICKER(delay_moves_the_beat_only_past_its_bound),
