@@ -205,20 +205,27 @@ struct thread_arg {
 	unsigned index;
 };
 
-/*
- * A signal for the process is shard 0's business; one that this thread
- * causes itself, or a profiler's, or the stall watcher's, still arrives here.
- */
-void
-torc__signals_block(sigset_t *before)
+bool
+torc__signal_is_own(int signo)
 {
 	static const int own[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
 		SIGABRT, SIGSYS, SIGPROF, SIGURG };
+
+	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
+		if (own[i] == signo)
+			return true;
+	return false;
+}
+
+void
+torc__signals_block(sigset_t *before)
+{
 	sigset_t set;
 
 	sigfillset(&set);
-	for (size_t i = 0; i < sizeof(own) / sizeof(own[0]); i++)
-		sigdelset(&set, own[i]);
+	for (int signo = 1; signo < TORC__MASK_SIGNALS_MAX; signo++)
+		if (torc__signal_is_own(signo))
+			sigdelset(&set, signo);
 	pthread_sigmask(SIG_BLOCK, &set, before);
 }
 

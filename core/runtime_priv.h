@@ -3,6 +3,7 @@
 #define TORC_CORE_RUNTIME_PRIV_H
 
 #include <signal.h>
+#include <stdbool.h>
 
 #include <torc/core/runtime.h>
 
@@ -25,8 +26,14 @@ int torc__environment_engine(
 	struct torc_shard_options *options, const char *name);
 
 /*
- * Block what is shard 0's business in the calling thread. `before` receives
- * what was blocked already.
+ * One that each thread gets for itself: it causes it, or a profiler or the
+ * stall watcher aims at it.
+ */
+bool torc__signal_is_own(int signo);
+
+/*
+ * Block all others, which are shard 0's business, in the calling thread.
+ * `before` receives what was blocked already.
  */
 void torc__signals_block(sigset_t *before);
 

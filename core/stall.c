@@ -493,8 +493,6 @@ torc__stalls_join(struct torc_stalls *stalls, struct torc_shard *shard)
 	pthread_getcpuclockid(watched->thread, &watched->cpu_clock);
 	watched->beat = UINT64_MAX; /* none: the first look begins to count */
 	watched->shard = shard;
-	if (!stalls->is_blind)
-		sigaddset(&shard->caught, SIGURG);
 	shard->pulse.watched = watched;
 	shard->pulse.stalls = stalls;
 	pthread_mutex_unlock(&stalls->lock);
@@ -511,7 +509,6 @@ torc__stalls_leave(struct torc_shard *shard)
 	pthread_mutex_lock(&stalls->lock);
 	watched->shard = NULL;
 	pthread_mutex_unlock(&stalls->lock);
-	sigdelset(&shard->caught, SIGURG);
 	shard->pulse.stalls = NULL;
 	shard->pulse.watched = NULL;
 }

@@ -6,6 +6,7 @@
 
 #include <torc/alloc/arena.h>
 
+#include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
 /* So many at most are read at once; each is 128 bytes. */
@@ -131,14 +132,25 @@ close_resource(struct torc_resource *resource)
 	}
 }
 
-/* -EBUSY when one of them has its taker. */
+static int
+check(const struct torc_shard *shard, int signo)
+{
+	if (signo == SIGKILL || signo == SIGSTOP || torc__signal_is_own(signo))
+		return -EINVAL;
+	return sigismember(&shard->caught, signo) == 1 ? -EBUSY : 0;
+}
+
+/* 0; -EINVAL; -EBUSY when one of them has its taker. */
 static int
 claim(struct torc_shard *shard, const sigset_t *set)
 {
-	for (int signo = 1; signo < TORC__MASK_SIGNALS_MAX; signo++)
-		if (sigismember(set, signo) == 1 &&
-			sigismember(&shard->caught, signo) == 1)
-			return -EBUSY;
+	int ret = 0;
+
+	for (int signo = 1; signo < TORC__MASK_SIGNALS_MAX && ret == 0; signo++)
+		if (sigismember(set, signo) == 1)
+			ret = check(shard, signo);
+	if (ret < 0)
+		return ret;
 	for (int signo = 1; signo < TORC__MASK_SIGNALS_MAX; signo++)
 		if (sigismember(set, signo) == 1)
 			sigaddset(&shard->caught, signo);
@@ -238,6 +250,7 @@ torc_signal_info(
 {
 	const struct signalfd_siginfo *last = &signals->last;
 
+	own(signals);
 	*info = (struct torc_signal_info){
 		.signo = (int)last->ssi_signo,
 		.code = last->ssi_code,

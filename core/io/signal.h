@@ -16,8 +16,11 @@
  *           value, and none is lost here.
  * One taker of a signal: opening one that is open already says -EBUSY. Who
  *           has several to tell passes it on, by a notify or a broadcast.
- *           SIGURG has one from the start, who looks for stalls, unless
- *           torc_options.stall_ns is TORC_STALL_NEVER.
+ * Refused   -EINVAL: SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP, SIGABRT and
+ *           SIGSYS, which a thread causes itself; SIGPROF and SIGURG, which a
+ *           profiler and the stall watcher aim at one thread. No thread of
+ *           torc's blocks them, so that one sent to the process would strike
+ *           in another. And SIGKILL and SIGSTOP, which nobody catches.
  * SIGCHLD   Children of process.h are no reason to catch it: torc_process_wait
  *           needs no signal. Who does catch it waits for the children by their
  *           numbers: wait(2) for any child takes the status of torc's.
@@ -25,8 +28,8 @@
  *           signals of the set are blocked on shard 0's thread and no
  *           handler runs; afterwards they strike as before, and what came
  *           and was not taken is gone. Shards other than 0, and threads of
- *           the blocking pool, block all signals from the start, so a process
- *           with no thread besides torc's gets every signal here.
+ *           the blocking pool, block all but those nine from the start, so a
+ *           process with no thread besides torc's gets every signal here.
  * Shard     Shard 0.
  * Errors    -errno; -ECANCELED, -ETIMEDOUT.
  */
@@ -43,7 +46,7 @@ extern "C" {
 
 struct torc_signals;
 
-/* Begin to catch the signals of `set`. 0; -EBUSY, see above; -errno. */
+/* Begin to catch the signals of `set`. 0; -EBUSY, -EINVAL: above; -errno. */
 int torc_signals_open(struct torc_signals **signals, const sigset_t *set)
 	__attribute__((warn_unused_result));
 

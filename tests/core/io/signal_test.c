@@ -285,6 +285,25 @@ a_signal_has_one_taker_at_a_time(void *unused)
 }
 
 static int
+what_other_threads_do_not_block_is_refused(void *unused)
+{
+	static const int refused[] = { SIGSEGV, SIGBUS, SIGFPE, SIGILL, SIGTRAP,
+		SIGABRT, SIGSYS, SIGPROF, SIGURG, SIGKILL, SIGSTOP };
+	struct torc_signals *signals = NULL;
+
+	(void)unused;
+	for (size_t i = 0; i < sizeof(refused) / sizeof(refused[0]); i++) {
+		sigset_t set = set_of(SIGUSR1, refused[i]);
+
+		must_be(torc_signals_open(&signals, &set), -EINVAL);
+		must(signals == NULL && !is_blocked(SIGUSR1));
+	}
+	/* None of them was claimed on the way. */
+	torc_signals_close(open_one(SIGUSR1));
+	return 0;
+}
+
+static int
 who_closed_takes_nothing_from_who_opened_next(void *unused)
 {
 	(void)unused;
@@ -562,34 +581,6 @@ the_wrong_shard_and_a_second_waiter_are_named(void **unused)
 		last_words_of_run(start_twice, NULL, 1), "waited for again");
 }
 
-static int
-take_the_watchers_signal(void *unused)
-{
-	struct torc_signals *signals;
-	sigset_t set;
-	int ret;
-
-	(void)unused;
-	sigemptyset(&set);
-	sigaddset(&set, SIGURG);
-	ret = torc_signals_open(&signals, &set);
-	if (ret == 0)
-		torc_signals_close(signals);
-	return ret;
-}
-
-static void
-the_watchers_signal_is_taken_unless_nobody_watches(void **state)
-{
-	struct torc_options options = { .shards = 1 };
-
-	(void)state;
-	assert_int_equal(
-		torc_run(&options, take_the_watchers_signal, NULL), -EBUSY);
-	options.stall_ns = TORC_STALL_NEVER;
-	assert_int_equal(torc_run(&options, take_the_watchers_signal, NULL), 0);
-}
-
 int
 main(void)
 {
@@ -605,6 +596,7 @@ main(void)
 		WITH_TORC(who_sent_it_and_its_value_are_told),
 		WITH_TORC(the_end_of_a_child_is_told_and_its_status_left),
 		WITH_TORC(a_signal_has_one_taker_at_a_time),
+		WITH_TORC(what_other_threads_do_not_block_is_refused),
 		WITH_TORC(who_closed_takes_nothing_from_who_opened_next),
 		WITH_TORC(what_was_not_taken_does_not_strike_later),
 		WITH_TORC(pipes_and_signals_end_in_any_order),
@@ -616,8 +608,6 @@ main(void)
 		WITH_TORC(an_interrupt_may_be_selected_on_or_cancelled),
 		LEFT_OPEN(an_interrupt_may_be_waited_for_at_the_end),
 		cmocka_unit_test(the_second_interrupt_ends_the_process),
-		cmocka_unit_test(
-			the_watchers_signal_is_taken_unless_nobody_watches),
 		cmocka_unit_test(the_wrong_shard_and_a_second_waiter_are_named),
 	};
 
