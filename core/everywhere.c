@@ -57,11 +57,14 @@ on_call_done(struct torc_future *done)
 int
 torc_run_on_shards(torc_task_fn *fn, void *arg)
 {
-	unsigned count = torc_shard_count();
-	struct everywhere *all =
-		torc_calloc(1, sizeof(*all) + count * sizeof(all->calls[0]));
-	int64_t ret;
+	int64_t ret = torc__interrupted("torc_run_on_shards");
+	struct everywhere *all;
+	unsigned count;
 
+	if (ret < 0)
+		return (int)ret;
+	count = torc_shard_count();
+	all = torc_calloc(1, sizeof(*all) + count * sizeof(all->calls[0]));
 	if (all == NULL)
 		return -ENOMEM;
 	all->pending = count;

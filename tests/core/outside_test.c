@@ -25,6 +25,7 @@ static void *const object = zeros;
 
 OUTSIDE(interrupted)
 OUTSIDE(yield)
+OUTSIDE(run_on_shards, NULL, NULL)
 OUTSIDE(barrier_wait, object)
 OUTSIDE(condition_wait, object, object)
 OUTSIDE(mutex_lock, object)
@@ -70,6 +71,7 @@ static const struct row {
 	}
 	ROW(interrupted),
 	ROW(yield),
+	ROW(run_on_shards),
 	ROW(barrier_wait),
 	ROW(condition_wait),
 	ROW(mutex_lock),

@@ -251,6 +251,44 @@ an_interrupt_cancels_the_task_on_every_shard(void **state)
 	}
 }
 
+static _Atomic unsigned begun_count, begun_before_count;
+
+static int
+count_begun(void *arg)
+{
+	(void)arg;
+	begun_count++;
+	return 0;
+}
+
+static int
+run_when_canceled(void *arg)
+{
+	struct torc_shield shield;
+	int ret, shielded;
+
+	(void)arg;
+	torc_cancel(torc_self());
+	ret = torc_run_on_shards(count_begun, NULL);
+	begun_before_count = begun_count;
+	torc_shield_begin(&shield);
+	shielded = torc_run_on_shards(count_begun, NULL);
+	torc_shield_end(&shield);
+	return shielded == 0 ? ret : shielded;
+}
+
+static void
+a_cancelled_caller_begins_nothing_but_inside_a_shield(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= SHARDS_MAX; n++) {
+		begun_count = 0;
+		assert_int_equal(run(n, run_when_canceled, NULL), -ECANCELED);
+		assert_int_equal(begun_before_count, 0);
+		assert_int_equal(begun_count, n);
+	}
+}
+
 /* ---- the end ---- */
 
 struct pipe_read {
@@ -536,6 +574,8 @@ main(void)
 		WITH_KERNEL(a_nested_run_is_refused),
 		WITH_KERNEL(the_first_error_in_time_is_the_result),
 		WITH_KERNEL(an_interrupt_cancels_the_task_on_every_shard),
+		WITH_KERNEL(
+			a_cancelled_caller_begins_nothing_but_inside_a_shield),
 		WITH_KERNEL(what_main_leaves_behind_is_cancelled_and_closed),
 		WITH_KERNEL(
 			no_message_between_shards_is_lost_or_overtakes_another),
