@@ -38,27 +38,32 @@ read_number(const char *name, unsigned long max, unsigned long *number)
 	return ret;
 }
 
+/* What TORC_SHARDS says, where it was found and is not 0. */
+static unsigned
+shards_or_cpus(int found, unsigned long number)
+{
+	return found > 0 && number > 0 ? (unsigned)number : torc__cpus_usable();
+}
+
 unsigned
 torc_shards_usable(void)
 {
 	unsigned long number = 0;
+	int ret = find_number("TORC_SHARDS", TORC__SHARDS_MAX, &number);
 
-	if (find_number("TORC_SHARDS", TORC__SHARDS_MAX, &number) > 0 &&
-		number > 0)
-		return (unsigned)number;
-	return torc__cpus_usable();
+	return shards_or_cpus(ret, number);
 }
 
 static int
 apply_shards(struct torc_options *options)
 {
-	unsigned long number;
-	int ret = 0;
+	unsigned long number = 0;
+	int ret;
 
-	if (options->shards == 0) {
-		ret = read_number("TORC_SHARDS", TORC__SHARDS_MAX, &number);
-		options->shards = torc_shards_usable();
-	}
+	if (options->shards != 0)
+		return 0;
+	ret = read_number("TORC_SHARDS", TORC__SHARDS_MAX, &number);
+	options->shards = shards_or_cpus(ret, number);
 	return ret;
 }
 

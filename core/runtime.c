@@ -39,7 +39,7 @@
 #define RECEIVE_BYTES_DEFAULT ((size_t)256 << 20)
 #define STREAM_BUF_BYTES ((size_t)TORC_STREAM_BUF_BYTES)
 #define STREAM_BUFS_MIN 128
-#define STREAM_BUFS_MAX 65536
+#define RECEIVE_BYTES_MAX (65536 * STREAM_BUF_BYTES)
 
 struct runtime {
 	struct torc_shard_options options;
@@ -109,23 +109,40 @@ fill_options(const struct torc_options *user)
 	bufs = (bytes ? bytes : RECEIVE_BYTES_DEFAULT) / STREAM_BUF_BYTES;
 	if (bufs < STREAM_BUFS_MIN)
 		bufs = STREAM_BUFS_MIN;
-	if (bufs > STREAM_BUFS_MAX)
-		bufs = STREAM_BUFS_MAX;
 	options.stream_bufs_max = (uint32_t)bufs;
 	return options;
+}
+
+static int
+check_option(const char *name, size_t value, size_t max, const char *why)
+{
+	if (value <= max)
+		return 0;
+	torc_log(TORC_LOG_ERROR, "torc_options.%s is %zu: %zu at most, %s",
+		name, value, max, why);
+	return -EINVAL;
 }
 
 /* What cannot be had is an error; it is not cut to what can. */
 static int
 check_options(const struct torc_options *user)
 {
-	if (user->io_bytes_max <= TORC_IO_BYTES_LIMIT)
-		return 0;
-	torc_log(TORC_LOG_ERROR,
-		"torc_options.io_bytes_max is %zu: the kernel registers %zu at "
-		"most; torc_io_alloc() goes on beyond it with ordinary memory",
-		user->io_bytes_max, TORC_IO_BYTES_LIMIT);
-	return -EINVAL;
+	int ret = check_option("shards", user->shards, TORC__SHARDS_MAX,
+		"one for each CPU of an affinity mask");
+
+	if (ret == 0)
+		ret = check_option("blocking_threads_max",
+			user->blocking_threads_max, TORC__BLOCKING_THREADS_MAX,
+			"more jobs than that wait in the queue");
+	if (ret == 0)
+		ret = check_option("receive_bytes_max", user->receive_bytes_max,
+			RECEIVE_BYTES_MAX, "what a group of buffers can name");
+	if (ret == 0)
+		ret = check_option("io_bytes_max", user->io_bytes_max,
+			TORC_IO_BYTES_LIMIT,
+			"what the kernel registers; torc_io_alloc() goes on "
+			"beyond it with ordinary memory");
+	return ret;
 }
 
 static void
@@ -461,8 +478,6 @@ torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 	runtime.options = fill_options(&options);
 	runtime.stall_ns = options.stall_ns ? options.stall_ns : STALL_NS;
 	runtime.count = options.shards;
-	if (runtime.count > TORC__SHARDS_MAX)
-		runtime.count = TORC__SHARDS_MAX;
 	runtime.options.ring.count = runtime.count;
 	if (ret == 0)
 		ret = torc__environment_engine(

@@ -16,8 +16,8 @@
  *
  * Lifetime  torc_run() may be called again after it returned; not inside.
  * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
- * Errors    -errno. -EINVAL: no such engine, or a wrong value in the
- *           environment or of io_bytes_max; -EPERM,
+ * Errors    -errno. -EINVAL: no such engine, a wrong value in the
+ *           environment, or an option above its limit; -EPERM,
  *           -ENOSYS: io_uring was asked for and is forbidden or missing;
  *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
  *           a ring lacks is logged in one line with its remedy.
@@ -39,7 +39,7 @@ extern "C" {
 /* For stall_ns: let it stall. */
 #define TORC_STALL_NEVER UINT64_MAX
 
-/* Zero means default, everywhere. */
+/* Zero means default; above its limit a number is -EINVAL, not cut. */
 struct torc_options {
 	/*
 	 * What carries out the I/O: "kernel" is io_uring, "epoll" system
@@ -51,8 +51,8 @@ struct torc_options {
 	/*
 	 * Shards. 0: what the environment's TORC_SHARDS says; without it one
 	 * per CPU that the affinity mask and the cgroup's quota allow. 1: the
-	 * calling thread alone, not pinned. More: shard i is pinned to the i-th
-	 * allowed CPU.
+	 * calling thread alone, not pinned. More, at most 1024: shard i is
+	 * pinned to the i-th allowed CPU.
 	 */
 	unsigned shards;
 	/*
@@ -67,14 +67,16 @@ struct torc_options {
 	uint64_t spin_ns;
 	/* Of each task; 0: 64 KiB. Only touched pages take memory. */
 	size_t stack_bytes;
-	/* Memory for received bytes not read yet, per shard; 0: 256 MiB. */
+	/*
+	 * Memory for received bytes not read yet, per shard; 0: 256 MiB; at
+	 * most 4 GiB.
+	 */
 	size_t receive_bytes_max;
 	/*
 	 * How much of what torc_io_alloc() gives is registered with the
 	 * kernel, per shard; it is mapped, and counts against ulimit -l, when
 	 * a shard first uses it. Beyond, it gives ordinary memory. In steps of
-	 * 2 MiB, rounded up; 0: 4 MiB; at most 1 GiB, or torc_run() is
-	 * -EINVAL.
+	 * 2 MiB, rounded up; 0: 4 MiB; at most 1 GiB.
 	 */
 	size_t io_bytes_max;
 	uint32_t sq_entries; /* 0: 256 */

@@ -9,10 +9,8 @@
 
 #include "base/assert_priv.h"
 #include "base/list_priv.h"
+#include "core/runtime_priv.h"
 #include "core/shard_priv.h"
-
-/* As many shards as a runtime may have; core/runtime.c. */
-#define SHARDS_MAX 1024
 
 struct bound {
 	struct torc_link link;
@@ -20,7 +18,7 @@ struct bound {
 	struct torc_address actual;
 	int fd; /* the first socket: of a Unix address all share it */
 	unsigned users;
-	uint64_t joined[SHARDS_MAX / 64]; /* shards that had one, ever */
+	uint64_t joined[TORC__SHARDS_MAX / 64]; /* shards that had one, ever */
 };
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -223,7 +221,7 @@ torc__bind_open(struct torc_ring *ring, const struct torc_address *address,
 	struct bound *bound;
 	int fd;
 
-	torc_assert(shard < SHARDS_MAX);
+	torc_assert(shard < TORC__SHARDS_MAX);
 	pthread_mutex_lock(&lock);
 	bound = find(address);
 	if (bound == NULL && is_listened_to(address))
