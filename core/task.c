@@ -123,12 +123,18 @@ torc__task_misplaced(const struct torc_task *task, const char *call)
 		torc__shard == NULL ? "no shard" : "another");
 }
 
+static inline void
+check_shard(const struct torc_task *task, const char *call)
+{
+	if (torc_unlikely(task->shard != torc__shard))
+		torc__task_misplaced(task, call);
+}
+
 /* A handle is good on its shard, until it was joined or detached. */
 static inline void
 check_handle(const struct torc_task *task, const char *call)
 {
-	if (torc_unlikely(task->shard != torc__shard))
-		torc__task_misplaced(task, call);
+	check_shard(task, call);
 	if (torc_unlikely(!task->is_joinable))
 		torc__panic("%s: the task was joined or detached already, or "
 			    "has no handle",
@@ -226,14 +232,14 @@ torc_detach(struct torc_task *task)
 bool
 torc_task_is_done(const struct torc_task *task)
 {
+	check_shard(task, "torc_task_is_done");
 	return task->state == TORC_TASK_DONE;
 }
 
 void
 torc_cancel(struct torc_task *task)
 {
-	if (torc_unlikely(task->shard != torc__shard))
-		torc__task_misplaced(task, "torc_cancel");
+	check_shard(task, "torc_cancel");
 	if (task->state == TORC_TASK_DONE)
 		return;
 	TORC_PROBE2(torc, task__cancel, task->shard->index, task);
@@ -268,6 +274,7 @@ torc_task_name_set(const char *name)
 const char *
 torc_task_name(const struct torc_task *task)
 {
+	check_shard(task, "torc_task_name");
 	return task->name;
 }
 

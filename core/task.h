@@ -86,7 +86,7 @@ void torc_cancel_join(struct torc_task *task, int *result);
 /* Give the handle up: the task runs on, and is gone when it returns. */
 void torc_detach(struct torc_task *task);
 
-/* Its function has returned: a join would not wait. Cost: two loads. */
+/* Its function has returned: a join would not wait. Cost: three loads. */
 bool torc_task_is_done(const struct torc_task *task);
 
 /* The running task, or NULL in a function that the loop called. */

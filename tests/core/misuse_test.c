@@ -274,51 +274,14 @@ await_the_first(void)
 	torc_sleep(50 * TORC_MS);
 }
 
-static int
-cancel_from_afar(void *arg)
-{
-	(void)arg;
-	if (torc_shard_index() == 0)
-		return wait_on_the_first_shard();
-	await_the_first();
-	torc_cancel(first);
-	return 0;
-}
-
-static int
-join_from_afar(void *arg)
-{
-	(void)arg;
-	if (torc_shard_index() == 0)
-		return wait_on_the_first_shard();
-	await_the_first();
-	return torc_join(first, NULL);
-}
-
-static int
-complete_from_afar(void *arg)
-{
-	(void)arg;
-	if (torc_shard_index() == 0)
-		return wait_on_the_first_shard();
-	await_the_first();
-	torc_future_complete(&shared, 1);
-	return 0;
-}
-
 static struct torc_group group;
 
 static int
-spawn_from_afar(void *arg)
+wait_beside_a_group(void)
 {
-	(void)arg;
-	if (torc_shard_index() == 0) {
-		torc_group_init(&group);
-		assert_int_equal(torc_group_spawn(&group, sleep_long, NULL), 0);
-		return wait_on_the_first_shard();
-	}
-	await_the_first();
-	return torc_group_spawn(&group, sleep_long, NULL);
+	torc_group_init(&group);
+	assert_int_equal(torc_group_spawn(&group, sleep_long, NULL), 0);
+	return wait_on_the_first_shard();
 }
 
 /* A group with a result that nobody has taken, for the other shard. */
@@ -332,35 +295,98 @@ keep_a_result(void)
 }
 
 static int
-try_next_from_afar(void *arg)
+cancel_first(void)
+{
+	torc_cancel(first);
+	return 0;
+}
+
+static int
+join_first(void)
+{
+	return torc_join(first, NULL);
+}
+
+static int
+look_at_first(void)
+{
+	return torc_task_is_done(first);
+}
+
+static int
+ask_first_its_name(void)
+{
+	return torc_task_name(first) == NULL;
+}
+
+static int
+complete_shared(void)
+{
+	torc_future_complete(&shared, 1);
+	return 0;
+}
+
+static int
+spawn_in_group(void)
+{
+	return torc_group_spawn(&group, sleep_long, NULL);
+}
+
+static int
+try_next_of_group(void)
 {
 	struct torc_group_result result;
 
-	(void)arg;
-	if (torc_shard_index() == 0)
-		return keep_a_result();
-	await_the_first();
 	return torc_group_try_next(&group, &result);
 }
 
 static int
-cancel_group_from_afar(void *arg)
+cancel_group(void)
 {
-	(void)arg;
-	if (torc_shard_index() == 0)
-		return keep_a_result();
-	await_the_first();
 	torc_group_cancel(&group);
 	return 0;
 }
 
-static torc_task_fn *mistake;
+static const struct afar_row {
+	int (*arrange)(void); /* on the first shard */
+	int (*mistake)(void); /* on the second */
+	const char *words;
+} afar_rows[] = {
+	{ wait_on_the_first_shard, cancel_first,
+		"torc_cancel: task elsewhere is of shard" },
+	{ wait_on_the_first_shard, join_first,
+		"torc_join: task elsewhere is of shard 0" },
+	{ wait_on_the_first_shard, look_at_first,
+		"torc_task_is_done: task elsewhere is of" },
+	{ wait_on_the_first_shard, ask_first_its_name,
+		"torc_task_name: task elsewhere is of" },
+	{ wait_on_the_first_shard, complete_shared,
+		"torc_future_complete: task elsewhere" },
+	{ wait_beside_a_group, spawn_in_group,
+		"torc_group_spawn: this group is of shard" },
+	{ keep_a_result, try_next_of_group,
+		"torc_group_next: this group is of shard 0" },
+	{ keep_a_result, cancel_group,
+		"torc_group_cancel: this group is of shard 0" },
+};
+
+static const struct afar_row *afar;
 
 static int
-run_mistake_everywhere(void *arg)
+arrange_or_make_the_mistake(void *arg)
 {
 	(void)arg;
-	return torc_run_on_shards(mistake, NULL);
+	if (torc_shard_index() == 0)
+		return afar->arrange();
+	await_the_first();
+	return afar->mistake();
+}
+
+static int
+run_on_both(void *arg)
+{
+	(void)arg;
+	return torc_run_on_shards(arrange_or_make_the_mistake, NULL);
 }
 
 static int
@@ -368,34 +394,20 @@ make_the_mistake_on_two_shards(void)
 {
 	struct torc_options options = { .engine = "epoll", .shards = 2 };
 
-	return torc_run(&options, run_mistake_everywhere, NULL);
+	return torc_run(&options, run_on_both, NULL);
 }
 
 static void
 the_wrong_shard_is_named(void **state)
 {
-	static const struct {
-		torc_task_fn *fn;
-		const char *words;
-	} rows[] = {
-		{ cancel_from_afar, "torc_cancel: task elsewhere is of shard" },
-		{ join_from_afar, "torc_join: task elsewhere is of shard 0" },
-		{ complete_from_afar, "torc_future_complete: task elsewhere" },
-		{ spawn_from_afar, "torc_group_spawn: this group is of shard" },
-		{ try_next_from_afar,
-			"torc_group_next: this group is of shard 0" },
-		{ cancel_group_from_afar,
-			"torc_group_cancel: this group is of shard 0" },
-	};
-
 	(void)state;
 #ifdef TORC__TSAN
 	skip(); /* it names the mistake as well, in other words */
 #endif
-	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-		mistake = rows[i].fn;
+	for (unsigned i = 0; i < sizeof(afar_rows) / sizeof(*afar_rows); i++) {
+		afar = &afar_rows[i];
 		assert_says(last_words(make_the_mistake_on_two_shards),
-			rows[i].words);
+			afar->words);
 	}
 }
 
