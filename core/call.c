@@ -99,6 +99,15 @@ init_call(struct torc_call *call, torc_task_fn *fn, void *arg)
 	torc_future_init(&call->done, cancel_call, call);
 }
 
+/* 0, or the interrupt: then it never begins. */
+static int
+begin_call(const char *name, int *result)
+{
+	if (result != NULL)
+		*result = 0;
+	return torc__interrupted(name);
+}
+
 static int
 wait_for(struct torc_call *call, int *result)
 {
@@ -127,7 +136,7 @@ int
 torc_call_remote(unsigned shard_index, torc_task_fn *fn, void *arg, int *result)
 {
 	struct torc_call call;
-	int ret = torc__interrupted("torc_call_remote");
+	int ret = begin_call("torc_call_remote", result);
 
 	if (ret < 0)
 		return ret;
@@ -147,7 +156,7 @@ int
 torc_call_any(torc_task_fn *fn, void *arg, int *result)
 {
 	struct torc_call call;
-	int ret = torc__interrupted("torc_call_any");
+	int ret = begin_call("torc_call_any", result);
 
 	if (ret < 0)
 		return ret;

@@ -54,7 +54,8 @@ void torc_call_any_start(struct torc_call *call, torc_task_fn *fn, void *arg);
 
 /*
  * Run fn(arg) as a task on any shard and wait for its end. `result`, unless
- * NULL, receives what fn returned, also when the call was interrupted.
+ * NULL, receives what fn returned, also when the call was interrupted;
+ * 0 when it never began.
  *
  * Returns  0; -ENOMEM; -ECANCELED or -ETIMEDOUT when the caller was
  *          interrupted: the task never began, or was cancelled and has ended.

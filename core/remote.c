@@ -11,12 +11,12 @@
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
-struct torc_seed *
-torc__seed_new(torc_task_fn *fn, void *arg)
+/* A detached one, or NULL: no memory. */
+static struct torc_seed *
+make_seed(torc_task_fn *fn, void *arg)
 {
 	struct torc_seed *seed = torc_malloc(sizeof(*seed));
 
-	torc_assert(fn != NULL);
 	if (seed != NULL)
 		*seed = (struct torc_seed){ ._fn = fn, ._arg = arg };
 	return seed;
@@ -93,7 +93,7 @@ torc_spawn_remote(unsigned shard_index, torc_task_fn *fn, void *arg)
 		return -ESHUTDOWN;
 	if (shard_index >= torc_shard_count())
 		ret = -EINVAL;
-	else if ((seed = torc__seed_new(fn, arg)) == NULL)
+	else if ((seed = make_seed(fn, arg)) == NULL)
 		ret = -ENOMEM;
 	else
 		torc__seed_send_remote(torc__runtime_shard(shard_index), seed);

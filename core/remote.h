@@ -86,7 +86,8 @@ void torc_call_start(struct torc_call *call, unsigned shard_index,
 
 /*
  * Run fn(arg) as a task on that shard and wait for its end. `result`, unless
- * NULL, receives what fn returned, also when the call was interrupted.
+ * NULL, receives what fn returned, also when the call was interrupted;
+ * 0 when it never began.
  *
  * Returns  0; -EINVAL, -ENOMEM; -ECANCELED or -ETIMEDOUT when the caller was
  *          interrupted: the task was cancelled first and has ended. One that
@@ -115,7 +116,7 @@ int torc_spawn_remote(unsigned shard_index, torc_task_fn *fn, void *arg)
  * would stop all of its tasks: there it panics. A thread that
  * pthread_cancel() reaches here goes on until the task has returned.
  *
- * `result`, unless NULL, receives what fn returned.
+ * `result`, unless NULL, receives what fn returned when this returns 0.
  * Returns  0; -EINVAL, -ENOMEM; -ESHUTDOWN: no runtime runs, or it is ending,
  *          or it ended and left the task behind.
  */

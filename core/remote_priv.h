@@ -8,19 +8,16 @@
  * It can lie in a queue, travel in a message and be given from shard to
  * shard, until one of them begins it; from then on its task stays there.
  *
- *   torc__seed_new --> queues, shards --torc__seed_begin--> task --> _on_end
- *                                           \-- -ENOMEM: still a seed
+ *   seed --> queues, shards --torc__seed_begin--> task --> _on_end
+ *                                 \-- -ENOMEM: still a seed
  *
- * Lifetime  One without _on_end is detached: allocated by torc__seed_new(),
- *           freed by what begins it. One with it is part of its owner (a
- *           call), who has it back when _on_end is called.
+ * Lifetime  One without _on_end is detached: torc_malloc() gave it to who
+ *           spawned it, and it is freed by what begins it. One with it is part
+ *           of its owner (a call), who has it back when _on_end is called.
  * Shard     A seed is nobody's; begin, and _on_end, on the shard that runs it.
  */
 
 #include <torc/core/remote.h>
-
-/* A detached one, or NULL: no memory. Any thread. */
-struct torc_seed *torc__seed_new(torc_task_fn *fn, void *arg);
 
 /*
  * Make it a task of this shard. 0 (a detached seed is then gone), or -ENOMEM:

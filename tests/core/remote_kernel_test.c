@@ -110,6 +110,7 @@ call_nowhere(void *arg)
 	(void)arg;
 	assert_int_equal(
 		torc_call_remote(SHARDS, say_where, NULL, &result), -EINVAL);
+	assert_int_equal(result, 0);
 	assert_int_equal(torc_spawn_remote(SHARDS, say_where, NULL), -EINVAL);
 	return 0;
 }
@@ -137,8 +138,9 @@ time_out_each(void *arg)
 		assert_int_equal(canceled_count, 1 + i);
 		assert_int_equal(result, -ECANCELED);
 		/* Nothing is even sent when it is late already. */
-		assert_int_equal(torc_call_remote(i, sleep_long, NULL, NULL),
+		assert_int_equal(torc_call_remote(i, sleep_long, NULL, &result),
 			-ETIMEDOUT);
+		assert_int_equal(result, 0);
 		torc_deadline_end(&scope);
 		assert_int_equal(begun_count, 1 + i);
 	}

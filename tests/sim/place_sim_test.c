@@ -12,6 +12,7 @@
 #include <torc.h>
 #include <torc/test/sim.h>
 
+#include "core/shard_priv.h"
 #include "tests/sim/support.h"
 #include "tests/test.h"
 
@@ -145,6 +146,52 @@ idle_shards_share_evenly(void **state)
 	}
 }
 
+/* ---- how many at a time ---- */
+
+/* In which turns they began, and the most in one. */
+struct turns {
+	uint64_t last;
+	unsigned begun_count, begun_max;
+};
+
+static int
+note_turn(void *arg)
+{
+	struct turns *turns = arg;
+	uint64_t turn = torc__pulse_turns(&torc__shard->pulse);
+
+	if (turn != turns->last)
+		turns->begun_count = 0;
+	turns->last = turn;
+	if (++turns->begun_count > turns->begun_max)
+		turns->begun_max = turns->begun_count;
+	return note_shard(NULL);
+}
+
+static int
+place_on_the_only_shard(void *arg)
+{
+	int ret = 0;
+
+	forget();
+	for (int i = 0; i < 100 && ret == 0; i++)
+		ret = torc_spawn_any(note_turn, arg);
+	return ret == 0 ? wait_for_all(100) : ret;
+}
+
+static void
+no_more_than_sixteen_begin_in_one_turn(void **state)
+{
+	struct torc_sim_options options = { 0 };
+	struct turns turns = { .last = 0 };
+
+	(void)state;
+	assert_int_equal(torc_sim_run(&options, NULL, place_on_the_only_shard,
+				 &turns, NULL),
+		0);
+	assert_int_equal(turns.begun_max, 16);
+}
+
 /* ---- whatever happens ---- */
 
 static int
@@ -164,7 +211,7 @@ call_somehow(unsigned *begun_max)
 {
 	struct torc_deadline deadline;
 	struct torc_call call;
-	int result = 5;
+	int result = 9;
 	int64_t ret;
 
 	(*begun_max)++;
@@ -173,7 +220,9 @@ call_somehow(unsigned *begun_max)
 		torc_deadline_begin(&deadline, torc_sim_random(2 * TORC_MS));
 		ret = torc_call_any(work, (void *)5, &result);
 		torc_deadline_end(&deadline);
-		return ret == -ETIMEDOUT || (ret == 0 && result == 5)
+		/* 0: it never began. */
+		return (ret == 0 && result == 5) ||
+				       (ret == -ETIMEDOUT && result != 9)
 			       ? 0
 			       : -EBADMSG;
 	case 1:
@@ -272,6 +321,7 @@ main(void)
 		cmocka_unit_test(
 			an_overloaded_shard_gets_few_and_the_others_share),
 		cmocka_unit_test(idle_shards_share_evenly),
+		cmocka_unit_test(no_more_than_sixteen_begin_in_one_turn),
 		cmocka_unit_test(each_call_is_told_right_whatever_the_timing),
 		cmocka_unit_test(what_is_left_on_a_shelf_begins_cancelled),
 	};
