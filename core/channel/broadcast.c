@@ -78,18 +78,6 @@ item_of(struct torc_broadcast *broadcast, uint64_t number)
 	       number % broadcast->capacity * broadcast->item_bytes;
 }
 
-/* Under the lock. */
-static struct torc_wakes
-take_waiting(struct torc_broadcast *broadcast, int value)
-{
-	struct torc_wakes wakes = { NULL, NULL };
-	struct torc_channel_wait *wait;
-
-	while ((wait = torc__wait_pop(&broadcast->waiting)) != NULL)
-		torc__wakes_add(&wakes, wait, value);
-	return wakes;
-}
-
 int
 torc_broadcast_send(struct torc_broadcast *broadcast, const void *item)
 {
@@ -102,7 +90,7 @@ torc_broadcast_send(struct torc_broadcast *broadcast, const void *item)
 			memcpy(item_of(broadcast, broadcast->sent_count), item,
 				broadcast->item_bytes);
 		broadcast->sent_count++;
-		wakes = take_waiting(broadcast, 0);
+		wakes = torc__wait_take_all(&broadcast->waiting, 0);
 		ret = (int)broadcast->subscribers_count;
 	}
 	pthread_mutex_unlock(&broadcast->lock);
@@ -118,7 +106,7 @@ torc_broadcast_close(struct torc_broadcast *broadcast)
 	pthread_mutex_lock(&broadcast->lock);
 	broadcast->is_closed = true;
 	/* Who waits has seen everything. */
-	wakes = take_waiting(broadcast, -EPIPE);
+	wakes = torc__wait_take_all(&broadcast->waiting, -EPIPE);
 	pthread_mutex_unlock(&broadcast->lock);
 	torc__wakes_send(&wakes);
 }
@@ -191,14 +179,8 @@ cancel_recv(struct torc_future *done)
 {
 	struct torc_channel_wait *wait = torc_future_source(done);
 	struct torc_broadcast *broadcast = wait->_object;
-	bool is_removed;
 
-	pthread_mutex_lock(&broadcast->lock);
-	is_removed = torc__wait_remove(wait);
-	pthread_mutex_unlock(&broadcast->lock);
-	/* Otherwise it is being woken. */
-	if (is_removed)
-		torc_future_complete(done, -ECANCELED);
+	torc__wait_cancel(wait, &broadcast->lock);
 }
 
 void

@@ -384,7 +384,7 @@ torc_channel_recv_blocking(struct torc_channel *channel, void *item)
 			continue;
 		}
 		channel->queue.receiver = NULL;
-		/* Its sender is between two instructions, or it has ended. */
+		/* There is one now, or all but; or the channel has ended. */
 		sched_yield();
 	}
 }

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: MIT */
 #include "core/channel/wait_priv.h"
 
+#include <errno.h>
+
 #include "core/gate_priv.h"
 #include "core/shard_priv.h"
 
@@ -121,6 +123,17 @@ torc__wait_pop(struct torc_link *queue)
 	return wait;
 }
 
+struct torc_wakes
+torc__wait_take_all(struct torc_link *queue, int value)
+{
+	struct torc_wakes wakes = { NULL, NULL };
+	struct torc_channel_wait *wait;
+
+	while ((wait = torc__wait_pop(queue)) != NULL)
+		torc__wakes_add(&wakes, wait, value);
+	return wakes;
+}
+
 bool
 torc__wait_remove(struct torc_channel_wait *wait)
 {
@@ -129,6 +142,18 @@ torc__wait_remove(struct torc_channel_wait *wait)
 	wait->_is_queued = false;
 	torc__list_remove(&wait->_link);
 	return true;
+}
+
+void
+torc__wait_cancel(struct torc_channel_wait *wait, pthread_mutex_t *lock)
+{
+	bool is_removed;
+
+	pthread_mutex_lock(lock);
+	is_removed = torc__wait_remove(wait);
+	pthread_mutex_unlock(lock);
+	if (is_removed)
+		torc_future_complete(&wait->done, -ECANCELED);
 }
 
 void

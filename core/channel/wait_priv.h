@@ -28,13 +28,16 @@ void torc__wakes_add(
 	struct torc_wakes *wakes, struct torc_channel_wait *wait, int value);
 void torc__wakes_send(struct torc_wakes *wakes);
 
-/*
- * The queue of an object, under its lock.
- */
+/* The queue of an object, under its lock. */
 void torc__wait_push(struct torc_link *queue, struct torc_channel_wait *wait);
 struct torc_channel_wait *torc__wait_pop(struct torc_link *queue);
+/* All there are, each to be woken with `value` once the lock is given up. */
+struct torc_wakes torc__wait_take_all(struct torc_link *queue, int value);
 /* False: it was popped before. */
 bool torc__wait_remove(struct torc_channel_wait *wait);
+
+/* Not under `lock`, the object's: off its queue, unless it is being woken. */
+void torc__wait_cancel(struct torc_channel_wait *wait, pthread_mutex_t *lock);
 
 /* The wait of a thread that torc did not make. */
 struct torc_thread_wait {

@@ -65,18 +65,6 @@ torc_watch_release(struct torc_watch *watch)
 	torc_free(watch);
 }
 
-/* Under the lock. */
-static struct torc_wakes
-take_waiting(struct torc_watch *watch, int value)
-{
-	struct torc_wakes wakes = { NULL, NULL };
-	struct torc_channel_wait *wait;
-
-	while ((wait = torc__wait_pop(&watch->waiting)) != NULL)
-		torc__wakes_add(&wakes, wait, value);
-	return wakes;
-}
-
 int
 torc_watch_update(
 	struct torc_watch *watch, bool (*fn)(void *item, void *arg), void *arg)
@@ -91,7 +79,7 @@ torc_watch_update(
 			/* Pairs with the load in torc_watch_version(). */
 			atomic_fetch_add_explicit(
 				&watch->version, 1, memory_order_release);
-			wakes = take_waiting(watch, 0);
+			wakes = torc__wait_take_all(&watch->waiting, 0);
 		}
 	}
 	pthread_mutex_unlock(&watch->lock);
@@ -130,7 +118,7 @@ torc_watch_close(struct torc_watch *watch)
 	pthread_mutex_lock(&watch->lock);
 	watch->is_closed = true;
 	/* Who waits has seen the latest. */
-	wakes = take_waiting(watch, -EPIPE);
+	wakes = torc__wait_take_all(&watch->waiting, -EPIPE);
 	pthread_mutex_unlock(&watch->lock);
 	torc__wakes_send(&wakes);
 }
@@ -158,14 +146,8 @@ cancel_changed(struct torc_future *done)
 {
 	struct torc_channel_wait *wait = torc_future_source(done);
 	struct torc_watch *watch = wait->_object;
-	bool is_removed;
 
-	pthread_mutex_lock(&watch->lock);
-	is_removed = torc__wait_remove(wait);
-	pthread_mutex_unlock(&watch->lock);
-	/* Otherwise it is being woken. */
-	if (is_removed)
-		torc_future_complete(done, -ECANCELED);
+	torc__wait_cancel(wait, &watch->lock);
 }
 
 void

@@ -231,18 +231,73 @@ struct news {
 	struct torc_oneshot *over;
 };
 
+/* As a task that is ready: a message that wakes it may be on its way. */
+static void
+give_up(struct torc_channel_wait *wait)
+{
+	(void)torc_yield();
+	torc_future_cancel(&wait->done);
+	(void)torc_await(&wait->done);
+}
+
+/* Both give up at any point of time, too, and come again. */
 static int
-read_news(void *arg)
+recv_news(struct torc_subscriber *subscriber, uint64_t *number)
+{
+	struct torc_channel_wait wait;
+	struct torc_deadline scope;
+	int ret;
+
+	do {
+		torc_broadcast_recv_start(subscriber, &wait);
+		give_up(&wait);
+		torc_deadline_begin(&scope, 1 + torc_sim_random(100 * TORC_US));
+		ret = torc_broadcast_recv(subscriber, number);
+		torc_deadline_end(&scope);
+	} while (ret == -ETIMEDOUT);
+	return ret;
+}
+
+static int
+await_change(struct torc_watch *watch, uint64_t *seen)
+{
+	struct torc_channel_wait wait;
+	struct torc_deadline scope;
+	int ret;
+
+	do {
+		torc_watch_changed_start(watch, *seen, &wait);
+		give_up(&wait);
+		torc_deadline_begin(&scope, 1 + torc_sim_random(100 * TORC_US));
+		ret = torc_watch_changed(watch, seen);
+		torc_deadline_end(&scope);
+	} while (ret == -ETIMEDOUT);
+	return ret;
+}
+
+static int
+watch_news(void *arg)
 {
 	struct news *news = arg;
+	uint64_t number = 0, seen = 0;
+	int ret;
+
+	while ((ret = await_change(news->watch, &seen)) == 0)
+		torc_watch_get(news->watch, &number, &seen);
+	return ret == -EPIPE && number == ITEMS - 1 ? 0 : -EPROTO;
+}
+
+static int
+read_broadcast(struct news *news)
+{
 	struct torc_subscriber subscriber;
-	uint64_t number = 0, seen = 0, received = 0, first;
+	uint64_t number = 0, received = 0, first;
 	int ret;
 
 	torc_broadcast_subscribe(news->broadcast, &subscriber);
 	first = subscriber._next;
 	do {
-		ret = torc_broadcast_recv(&subscriber, &number);
+		ret = recv_news(&subscriber, &number);
 		if (ret == 0 &&
 			number != first + received++ + subscriber.missed_count)
 			return -EPROTO;
@@ -253,9 +308,23 @@ read_news(void *arg)
 	if (ret != -EPIPE ||
 		first + received + subscriber.missed_count != ITEMS)
 		return -EPROTO;
-	while ((ret = torc_watch_changed(news->watch, &seen)) == 0)
-		torc_watch_get(news->watch, &number, &seen);
-	return ret == -EPIPE && number == ITEMS - 1 ? 0 : -EPROTO;
+	return 0;
+}
+
+static int
+read_news(void *news)
+{
+	struct torc_task *watcher;
+	int ret = torc_spawn(&watcher, watch_news, news), seen = 0;
+
+	if (ret < 0)
+		return ret;
+	ret = read_broadcast(news);
+	if (ret < 0)
+		torc_cancel(watcher);
+	if (torc_join(watcher, &seen) < 0 || ret < 0)
+		return -EPROTO;
+	return seen;
 }
 
 static int
