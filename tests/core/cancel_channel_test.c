@@ -178,13 +178,7 @@ static const struct wait_row channel_rows[] = {
 		WAIT_HURRIES },
 };
 
-static int
-waits_for_channels_end_when_they_are_told(void *arg)
-{
-	(void)arg;
-	wait_every_way(WAIT_ROWS(channel_rows));
-	return 0;
-}
+WAIT_CASE(waits_for_channels_end_when_they_are_told, channel_rows)
 
 int
 main(void)

@@ -293,13 +293,7 @@ static const struct wait_row sync_rows[] = {
 		WAIT_HURRIES },
 };
 
-static int
-waits_for_locks_end_when_they_are_told(void *arg)
-{
-	(void)arg;
-	wait_every_way(WAIT_ROWS(sync_rows));
-	return 0;
-}
+WAIT_CASE(waits_for_locks_end_when_they_are_told, sync_rows)
 
 int
 main(void)

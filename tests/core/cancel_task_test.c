@@ -326,13 +326,7 @@ static const struct wait_row task_rows[] = {
 		WAIT_HURRIES },
 };
 
-static int
-waits_for_tasks_and_time_end_when_they_are_told(void *arg)
-{
-	(void)arg;
-	wait_every_way(WAIT_ROWS(task_rows));
-	return 0;
-}
+WAIT_CASE(waits_for_tasks_and_time_end_when_they_are_told, task_rows)
 
 int
 main(void)

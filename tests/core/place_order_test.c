@@ -330,12 +330,38 @@ nor_do_many_orders_of_several_tasks(void **state)
 	run_orders(run_some_orders);
 }
 
+/* What lies on the busy one's shelf, and how much of it the other takes. */
+static void
+half_is_taken_the_oldest_and_no_more_than_32(void **state)
+{
+	static const unsigned rows[][2] = { { 1, 1 }, { 2, 1 }, { 3, 2 },
+		{ 62, 31 }, { 63, 32 }, { 64, 32 }, { 65, 32 }, { 200, 32 } };
+	static struct torc_placed placed[200];
+	static struct fake_shard f;
+	const struct torc_shelf *taker = &world.shards[SLEEPER].shelf;
+
+	(void)state;
+	fake_shard_open(&f);
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		reset_world();
+		memset(placed, 0, sizeof(placed));
+		for (unsigned n = 0; n < rows[i][0]; n++)
+			put(&world.shards[HOG].shelf, &placed[n]);
+		assert_true(steal(&world.shards[SLEEPER]));
+		for (unsigned n = 0; n < rows[i][0]; n++)
+			assert_int_equal(
+				placed[n]._shelf == taker, n < rows[i][1]);
+	}
+	fake_shard_close(&f);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(no_order_leaves_a_task_and_a_sleeper),
 		cmocka_unit_test(nor_do_many_orders_of_several_tasks),
+		cmocka_unit_test(half_is_taken_the_oldest_and_no_more_than_32),
 	};
 
 #ifdef TORC__TSAN

@@ -40,8 +40,6 @@ struct wait_row {
 	enum wait_kind kind;
 };
 
-#define WAIT_ROWS(rows) rows, sizeof(rows) / sizeof(rows[0])
-
 #define WAIT_HOUR_NS (3600 * TORC_S)
 #define WAIT_SOON_NS (20 * TORC_MS)
 
@@ -173,5 +171,14 @@ wait_every_way(const struct wait_row *rows, unsigned count)
 		for (unsigned way = 0; way < WAIT_WAYS; way++)
 			wait_one(&rows[i], (enum wait_way)way);
 }
+
+/* A case, for WITH_TORC(): all of `rows` in every way. */
+#define WAIT_CASE(case_name, rows)                                    \
+	static int case_name(void *unused)                            \
+	{                                                             \
+		(void)unused;                                         \
+		wait_every_way(rows, sizeof(rows) / sizeof(rows[0])); \
+		return 0;                                             \
+	}
 
 #endif /* TORC_TESTS_CORE_WAITS_H */

@@ -201,6 +201,23 @@ a_thousand_that_wait_all_see_it(void **state)
 	assert_int_equal(sum, 3 * MANY);
 }
 
+/* The last one would name whoever waits. */
+static void
+who_holds_it_keeps_it(void **state)
+{
+	struct torc_subscriber subscriber;
+	struct torc_channel_wait wait;
+
+	(void)state;
+	torc_broadcast_subscribe(broadcast, &subscriber);
+	torc_broadcast_recv_start(&subscriber, &wait);
+	torc_broadcast_unsubscribe(&subscriber);
+	assert_ptr_equal(torc_broadcast_hold(broadcast), broadcast);
+	torc_broadcast_release(broadcast);
+	torc_broadcast_close(broadcast);
+	assert_int_equal(wait.done.value, -EPIPE);
+}
+
 static void
 what_cannot_be_made_is_refused(void **state)
 {
@@ -248,6 +265,7 @@ main(void)
 		CASE(all_who_wait_are_woken_by_items_and_the_end),
 		CASE(a_wait_takes_no_item),
 		CASE(a_thousand_that_wait_all_see_it),
+		CASE(who_holds_it_keeps_it),
 		CASE(what_cannot_be_made_is_refused),
 		cmocka_unit_test(a_release_under_somebody_who_waits_is_named),
 	};

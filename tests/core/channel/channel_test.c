@@ -90,18 +90,6 @@ items_of_any_size_are_copied_whole(void **state)
 }
 
 static int
-recv_and_trace(void *arg)
-{
-	int got;
-
-	(void)arg;
-	while ((got = recv_item()) >= 0)
-		trace("%d", got);
-	trace(got == -EPIPE ? "over" : got == -ECANCELED ? "canceled" : "?");
-	return 0;
-}
-
-static int
 send_some_and_close(void *arg)
 {
 	(void)arg;
@@ -148,11 +136,7 @@ send_one_and_trace(void *arg)
 {
 	int item = (int)(uintptr_t)arg, ret = send_item(item);
 
-	trace("%d%s", item,
-		ret == 0            ? ""
-		: ret == -EPIPE     ? "p"
-		: ret == -ECANCELED ? "c"
-				    : "?");
+	trace("%d%s", item, mark_of(ret));
 	return 0;
 }
 
@@ -274,22 +258,15 @@ static int
 select_and_lose(void *arg)
 {
 	struct torc_channel_wait wait;
-	struct torc_sleep sleep;
-	struct torc_future *futures[] = { &sleep.done, &wait.done };
 
 	(void)arg;
 	torc_channel_recv_start(channel, &wait);
-	torc_sleep_start(&sleep, TORC_MS);
-	assert_int_equal(torc_select(futures, 2), 0);
-	assert_int_equal(wait.done.value, -ECANCELED);
+	assert_int_equal(lose_to_a_sleep(&wait, false), -ECANCELED);
 
 	/* Both are ready when the select looks: the item stays. */
 	torc_channel_recv_start(channel, &wait);
-	torc_sleep_start(&sleep, 0);
-	torc_future_cancel(&sleep.done);
 	assert_int_equal(try_send(5), 0);
-	assert_int_equal(torc_select(futures, 2), 0);
-	assert_int_equal(wait.done.value, 0);
+	assert_int_equal(lose_to_a_sleep(&wait, true), 0);
 	assert_int_equal(torc_channel_count(channel), 1);
 	assert_int_equal(try_recv(), 5);
 	return 0;
@@ -395,10 +372,8 @@ static int
 recv_twice(void)
 {
 	struct torc_channel_wait first, second;
-	struct fake_shard f;
 
-	fake_shard_open(&f);
-	make_channel(1);
+	open_with_channel(1);
 	torc_channel_recv_start(channel, &first);
 	torc_channel_recv_start(channel, &second);
 	return 0;
@@ -418,21 +393,16 @@ take_what_another_was_woken_for(void *arg)
 static int
 recv_beside_one_who_waits(void)
 {
-	struct fake_shard f;
-
-	fake_shard_open(&f);
-	make_channel(1);
-	return fake_shard_run(&f, take_what_another_was_woken_for, NULL);
+	return fake_shard_run(
+		open_with_channel(1), take_what_another_was_woken_for, NULL);
 }
 
 static int
 release_under_a_receiver(void)
 {
 	struct torc_channel_wait wait;
-	struct fake_shard f;
 
-	fake_shard_open(&f);
-	make_channel(1);
+	open_with_channel(1);
 	torc_channel_recv_start(channel, &wait);
 	torc_channel_release(channel);
 	return 0;
@@ -442,11 +412,9 @@ static int
 release_under_a_sender(void)
 {
 	struct torc_channel_wait wait;
-	struct fake_shard f;
 	int item = 0;
 
-	fake_shard_open(&f);
-	make_channel(1);
+	open_with_channel(1);
 	assert_int_equal(try_send(1), 0);
 	torc_channel_send_start(channel, &item, &wait);
 	torc_channel_release(channel);
@@ -473,22 +441,18 @@ start_outside_a_shard(void)
 static int
 block_on_a_shard(void)
 {
-	struct fake_shard f;
 	int item = 0;
 
-	fake_shard_open(&f);
-	make_channel(1);
+	open_with_channel(1);
 	return torc_channel_send_blocking(channel, &item);
 }
 
 static int
 recv_blocking_on_a_shard(void)
 {
-	struct fake_shard f;
 	int item = 0;
 
-	fake_shard_open(&f);
-	make_channel(1);
+	open_with_channel(1);
 	assert_int_equal(try_send(1), 0);
 	return torc_channel_recv_blocking(channel, &item);
 }

@@ -315,6 +315,72 @@ an_answer_comes_back_or_its_absence_does(void **state)
 	assert_int_equal(run(ask, NULL), 0);
 }
 
+#define ANSWERS 300
+
+struct answers {
+	struct torc_oneshot *oneshots[ANSWERS];
+	int wrong_count;
+};
+
+/* Every fifth is closed instead. */
+static void *
+recv_answers(void *arg)
+{
+	struct answers *answers = arg;
+
+	for (int i = 0; i < ANSWERS; i++) {
+		int number = -1;
+		int ret = torc_oneshot_recv_blocking(
+			answers->oneshots[i], &number);
+
+		answers->wrong_count += ret != (i % 5 == 0 ? -EPIPE : 0) ||
+					number != (i % 5 == 0 ? -1 : i);
+		torc_oneshot_release(answers->oneshots[i]);
+	}
+	return NULL;
+}
+
+/* After a sleep the thread waits, else the answer may be there before it. */
+static int
+send_answers(void *arg)
+{
+	struct answers *answers = arg;
+	int ret = 0;
+
+	for (int i = 0; i < ANSWERS && ret == 0; i++) {
+		struct torc_oneshot *oneshot = answers->oneshots[i];
+
+		if (i % 3 == 0)
+			ret = torc_sleep(100 * TORC_US);
+		if (i % 5 == 0)
+			torc_oneshot_close(oneshot);
+		else if (ret == 0)
+			ret = torc_oneshot_send(oneshot, &i);
+		torc_oneshot_release(oneshot);
+	}
+	return ret;
+}
+
+static void
+a_thread_receives_answers_too(void **state)
+{
+	struct answers answers = { .wrong_count = 0 };
+	pthread_t thread;
+
+	(void)state;
+	for (int i = 0; i < ANSWERS; i++) {
+		assert_int_equal(
+			torc_oneshot_create(&answers.oneshots[i], sizeof(int)),
+			0);
+		torc_oneshot_hold(answers.oneshots[i]);
+	}
+	assert_int_equal(
+		pthread_create(&thread, NULL, recv_answers, &answers), 0);
+	assert_int_equal(run(send_answers, &answers), 0);
+	pthread_join(thread, NULL);
+	assert_int_equal(answers.wrong_count, 0);
+}
+
 #define NEWS 20000
 #define READERS 3
 
@@ -644,6 +710,7 @@ main(void)
 		cmocka_unit_test(all_arrive_in_order_when_all_must_wait),
 		cmocka_unit_test(a_thread_receives_what_a_task_sends),
 		cmocka_unit_test(an_answer_comes_back_or_its_absence_does),
+		cmocka_unit_test(a_thread_receives_answers_too),
 		cmocka_unit_test(
 			all_readers_learn_everything_or_what_they_missed),
 		cmocka_unit_test(

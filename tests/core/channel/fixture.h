@@ -64,6 +64,62 @@ try_recv(void)
 	return ret < 0 ? ret : item;
 }
 
+/* How a call ended, as the end of a word in a trace. */
+static inline const char *
+mark_of(int ret)
+{
+	switch (ret) {
+	case 0:
+		return "";
+	case -EPIPE:
+		return "p";
+	case -ECANCELED:
+		return "c";
+	}
+	return "?";
+}
+
+/* A task that writes down all it receives, and then why there is no more. */
+static inline int
+recv_and_trace(void *arg)
+{
+	int got;
+
+	(void)arg;
+	while ((got = recv_item()) >= 0)
+		trace("%d", got);
+	trace(got == -EPIPE ? "over" : got == -ECANCELED ? "canceled" : "?");
+	return 0;
+}
+
+/*
+ * What a wait gets that loses a select to a sleep; `is_over`: one that is
+ * ready when the select looks.
+ */
+static inline int64_t
+lose_to_a_sleep(struct torc_channel_wait *wait, bool is_over)
+{
+	struct torc_sleep sleep;
+	struct torc_future *futures[] = { &sleep.done, &wait->done };
+
+	torc_sleep_start(&sleep, TORC_MS);
+	if (is_over)
+		torc_future_cancel(&sleep.done);
+	assert_int_equal(torc_select(futures, 2), 0);
+	return wait->done.value;
+}
+
+/* For a mistake in a child: a shard and a channel that nobody closes. */
+static inline struct fake_shard *
+open_with_channel(uint32_t capacity)
+{
+	static struct fake_shard child;
+
+	fake_shard_open(&child);
+	make_channel(capacity);
+	return &child;
+}
+
 /* A polite task, which counts its turns. */
 static inline int
 yield_until_closed(void *turns)

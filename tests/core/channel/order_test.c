@@ -14,103 +14,17 @@
  *         all orders are too many, those with a few switches are tried.
  */
 #include <errno.h>
-#include <pthread.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
-#include <torc/alloc/arena.h>
-
-#include "core/channel/wait_priv.h"
-#include "core/shard_priv.h"
+#include "tests/core/channel/stepped.h"
 #include "tests/support/fake_shard.h"
 #include "tests/support/orders.h"
-#include "tests/test.h"
 
-static uint64_t load_stepped(const _Atomic uint64_t *p);
-static void store_stepped(_Atomic uint64_t *p, uint64_t value);
-static uint64_t exchange_stepped(_Atomic uint64_t *p, uint64_t value);
-static uint64_t or_stepped(_Atomic uint64_t *p, uint64_t bits);
-static uint64_t and_stepped(_Atomic uint64_t *p, uint64_t bits);
-static bool compare_exchange_stepped(
-	_Atomic uint64_t *p, uint64_t *old, uint64_t value);
-static void lock_stepped(void);
-static void unlock_stepped(void);
-static void look_later(struct torc_msg *msg);
-static void flush_all(void);
-
-#pragma push_macro("atomic_init")
-#pragma push_macro("atomic_load_explicit")
-#pragma push_macro("atomic_store_explicit")
-#pragma push_macro("atomic_exchange_explicit")
-#pragma push_macro("atomic_fetch_or_explicit")
-#pragma push_macro("atomic_fetch_and_explicit")
-#pragma push_macro("atomic_compare_exchange_weak_explicit")
-#undef atomic_init
-#undef atomic_load_explicit
-#undef atomic_store_explicit
-#undef atomic_exchange_explicit
-#undef atomic_fetch_or_explicit
-#undef atomic_fetch_and_explicit
-#undef atomic_compare_exchange_weak_explicit
-#define atomic_init(p, v) (*(p) = (v))
-#define atomic_load_explicit(p, order) load_stepped(p)
-#define atomic_store_explicit(p, v, order) store_stepped(p, v)
-#define atomic_exchange_explicit(p, v, order) exchange_stepped(p, v)
-#define atomic_fetch_or_explicit(p, v, order) or_stepped(p, v)
-#define atomic_fetch_and_explicit(p, v, order) and_stepped(p, v)
-#define atomic_compare_exchange_weak_explicit(p, old, v, won, lost) \
-	compare_exchange_stepped(p, old, v)
-#define pthread_mutex_lock(lock) lock_stepped()
-#define pthread_mutex_unlock(lock) unlock_stepped()
-#define torc__shard_post_remote(shard, msg) look_later(msg)
-/* A message is pushed by a locked instruction. */
-#define torc__wait_wake(wait, value) (flush_all(), torc__wait_wake(wait, value))
-#define torc__wakes_send(wakes) (flush_all(), torc__wakes_send(wakes))
-#include "core/channel/channel.c"
-#include "core/channel/reserve.c"
-#undef pthread_mutex_lock
-#undef pthread_mutex_unlock
-#undef torc__shard_post_remote
-#undef torc__wait_wake
-#undef torc__wakes_send
-#pragma pop_macro("atomic_init")
-#pragma pop_macro("atomic_load_explicit")
-#pragma pop_macro("atomic_store_explicit")
-#pragma pop_macro("atomic_exchange_explicit")
-#pragma pop_macro("atomic_fetch_or_explicit")
-#pragma pop_macro("atomic_fetch_and_explicit")
-#pragma pop_macro("atomic_compare_exchange_weak_explicit")
-
-#define ACTORS_MAX 4
-#define STORES_MAX 4
 #define SEEN_MAX (1u << 22)
 #define ITEMS_MAX 8
 /* Where all orders are too many. */
 #define SWITCHES_MAX 4
-
-/* A loop of its own, for a receiver that must look again. */
-#define LOOKER ACTORS_MAX
-
-struct store {
-	_Atomic uint64_t *where;
-	uint64_t value;
-};
-
-struct actor {
-	struct torc_task *task;
-	struct torc_future go; /* pending while it stops before a step */
-	bool is_stopped;
-	bool is_idle; /* the looker, with nothing to look for */
-	bool is_done;
-	bool wants_lock;
-	uint64_t history; /* what it has read, mixed */
-	struct store stores[STORES_MAX];
-	unsigned stores_count;
-};
 
 struct scenario {
 	const char *name;
@@ -123,12 +37,8 @@ struct scenario {
 static struct {
 	const struct scenario *scenario;
 	struct torc_channel *channel;
-	struct actor actors[ACTORS_MAX + 1];
-	unsigned owner; /* of the lock, + 1; 0: nobody */
-	struct torc_msg *again;
-	unsigned steps, again_at, switches;
+	unsigned switches;
 	struct actor *last; /* who took the last step */
-	bool is_free;       /* no more stops: the order is over */
 	bool is_old;        /* it goes where another has gone */
 
 	uint64_t received[ITEMS_MAX];
@@ -139,189 +49,12 @@ static struct {
 	uint64_t *seen;
 } world;
 
-/* ---- steps ---- */
-
-static struct actor *
-me(void)
-{
-	for (unsigned i = 0; i <= LOOKER; i++)
-		if (world.actors[i].task == torc_self())
-			return &world.actors[i];
-	return NULL;
-}
-
-static uint64_t
-mix(uint64_t hash, uint64_t value)
-{
-	hash = (hash ^ value) * UINT64_C(0x9e3779b97f4a7c15);
-	return hash ^ hash >> 29;
-}
-
-static void
-step(void)
-{
-	struct actor *actor = me();
-
-	if (world.is_free || actor == NULL)
-		return;
-	torc_future_init(&actor->go, NULL, NULL);
-	actor->is_stopped = true;
-	torc_await(&actor->go);
-	actor->is_stopped = false;
-	actor->history = mix(actor->history, 1);
-	world.steps++;
-}
-
-static void
-note_read(uint64_t value)
-{
-	struct actor *actor = me();
-
-	if (actor != NULL)
-		actor->history = mix(actor->history, value);
-}
-
-static void
-flush_one(struct actor *actor)
-{
-	*actor->stores[0].where = actor->stores[0].value;
-	actor->stores_count--;
-	memmove(&actor->stores[0], &actor->stores[1],
-		actor->stores_count * sizeof(actor->stores[0]));
-}
-
-static void
-flush_all(void)
-{
-	struct actor *actor = me();
-
-	while (actor != NULL && actor->stores_count > 0)
-		flush_one(actor);
-}
-
-static uint64_t
-load_stepped(const _Atomic uint64_t *p)
-{
-	struct actor *actor = me();
-	uint64_t value;
-
-	step();
-	value = *p;
-	for (unsigned i = 0; actor != NULL && i < actor->stores_count; i++)
-		if (actor->stores[i].where == p)
-			value = actor->stores[i].value;
-	note_read(value);
-	return value;
-}
-
-static void
-store_stepped(_Atomic uint64_t *p, uint64_t value)
-{
-	struct actor *actor = me();
-
-	step();
-	if (world.is_free || actor == NULL) {
-		*p = value;
-		return;
-	}
-	assert_true(actor->stores_count < STORES_MAX);
-	actor->stores[actor->stores_count++] = (struct store){ p, value };
-	note_read(1);
-}
-
-static void
-locked_step(void)
-{
-	step();
-	flush_all();
-}
-
-/* Keep these bits, then set those. */
-static uint64_t
-change_bits(_Atomic uint64_t *p, uint64_t kept, uint64_t set)
-{
-	uint64_t before;
-
-	locked_step();
-	before = *p;
-	*p = (before & kept) | set;
-	note_read(before);
-	return before;
-}
-
-static uint64_t
-exchange_stepped(_Atomic uint64_t *p, uint64_t value)
-{
-	return change_bits(p, 0, value);
-}
-
-static uint64_t
-or_stepped(_Atomic uint64_t *p, uint64_t bits)
-{
-	return change_bits(p, UINT64_MAX, bits);
-}
-
-static uint64_t
-and_stepped(_Atomic uint64_t *p, uint64_t bits)
-{
-	return change_bits(p, bits, 0);
-}
-
-static bool
-compare_exchange_stepped(_Atomic uint64_t *p, uint64_t *old, uint64_t value)
-{
-	uint64_t before;
-	bool is_won;
-
-	locked_step();
-	before = *p;
-	is_won = before == *old;
-	if (is_won)
-		*p = value;
-	*old = before;
-	note_read(before);
-	return is_won;
-}
-
-static void
-lock_stepped(void)
-{
-	struct actor *actor = me();
-
-	if (actor == NULL)
-		return;
-	actor->wants_lock = true;
-	locked_step();
-	actor->wants_lock = false;
-	if (!world.is_free)
-		assert_int_equal(world.owner, 0);
-	world.owner = (unsigned)(actor - world.actors) + 1;
-	note_read(2);
-}
-
-static void
-unlock_stepped(void)
-{
-	if (me() == NULL)
-		return;
-	locked_step();
-	world.owner = 0;
-	note_read(3);
-}
-
-static void
-look_later(struct torc_msg *msg)
-{
-	world.again = msg;
-	world.again_at = world.steps;
-}
-
 /* ---- who acts ---- */
 
 static unsigned
 my_index(void)
 {
-	return (unsigned)(me() - world.actors);
+	return (unsigned)(me() - stepped.actors);
 }
 
 static int
@@ -477,7 +210,7 @@ static int
 act(void *arg)
 {
 	unsigned i = (unsigned)(uintptr_t)arg;
-	struct actor *actor = &world.actors[i];
+	struct actor *actor = &stepped.actors[i];
 
 	actor->task = torc_self();
 	step();
@@ -491,19 +224,20 @@ act(void *arg)
 static int
 look_again(void *arg)
 {
-	struct actor *actor = &world.actors[LOOKER];
+	struct actor *actor = &stepped.actors[LOOKER];
 
 	(void)arg;
 	actor->task = torc_self();
-	while (!world.is_free) {
-		struct torc_msg *msg = world.again;
+	while (!stepped.is_free) {
+		struct torc_msg *msg = stepped.again;
 
-		actor->is_idle = msg == NULL || world.steps == world.again_at;
+		actor->is_idle =
+			msg == NULL || stepped.steps == stepped.again_at;
 		if (actor->is_idle) {
 			step();
 			continue;
 		}
-		world.again = NULL;
+		stepped.again = NULL;
 		msg->fn(msg);
 	}
 	actor->task = NULL;
@@ -524,7 +258,7 @@ state_now(void)
 		hash = mix(mix(hash, slot->stamp), item);
 	}
 	for (unsigned i = 0; i <= LOOKER; i++) {
-		const struct actor *actor = &world.actors[i];
+		const struct actor *actor = &stepped.actors[i];
 
 		hash = mix(hash, actor->history);
 		hash = mix(hash, actor->is_stopped + 2u * actor->is_done);
@@ -543,11 +277,11 @@ state_now(void)
 	}
 	hash = mix(hash,
 		world.channel->reserved * 2 + world.channel->is_held_back);
-	hash = mix(hash, world.owner * 4 + (world.again != NULL) * 2 +
-				 (world.steps > world.again_at));
+	hash = mix(hash, stepped.owner * 4 + (stepped.again != NULL) * 2 +
+				 (stepped.steps > stepped.again_at));
 	if (world.scenario->switches_max != 0)
 		hash = mix(mix(hash, world.switches),
-			(uint64_t)(world.last - world.actors));
+			(uint64_t)(world.last - stepped.actors));
 	return mix(hash, queue->receiver != NULL);
 }
 
@@ -582,11 +316,11 @@ choose(unsigned count)
 static bool
 can_step(const struct actor *actor)
 {
-	if (!actor->is_stopped || (actor->wants_lock && world.owner != 0))
+	if (!actor->is_stopped || (actor->wants_lock && stepped.owner != 0))
 		return false;
 	/* To look again is of use only when something has changed. */
 	return !actor->is_idle ||
-	       (world.again != NULL && world.steps > world.again_at);
+	       (stepped.again != NULL && stepped.steps > stepped.again_at);
 }
 
 static void
@@ -603,12 +337,12 @@ list_able(struct actor **able, unsigned *steps_count)
 	unsigned count = 0;
 
 	for (unsigned i = 0; i <= LOOKER; i++)
-		if (can_step(&world.actors[i]))
-			able[count++] = &world.actors[i];
+		if (can_step(&stepped.actors[i]))
+			able[count++] = &stepped.actors[i];
 	*steps_count = count;
 	for (unsigned i = 0; i <= LOOKER; i++)
-		if (world.actors[i].stores_count > 0)
-			able[count++] = &world.actors[i];
+		if (stepped.actors[i].stores_count > 0)
+			able[count++] = &stepped.actors[i];
 	return count;
 }
 
@@ -638,7 +372,7 @@ take_a_step(void)
 		run_the_woken();
 	} else {
 		flush_one(next);
-		world.steps++;
+		stepped.steps++;
 	}
 	return true;
 }
@@ -669,9 +403,9 @@ end_order(void)
 {
 	bool is_stuck = false;
 
-	world.is_free = true;
+	stepped.is_free = true;
 	for (unsigned i = 0; i <= LOOKER; i++) {
-		struct actor *actor = &world.actors[i];
+		struct actor *actor = &stepped.actors[i];
 
 		if (actor->is_stopped)
 			torc_future_complete(&actor->go, 0);
@@ -688,13 +422,13 @@ end_order(void)
 static void
 run_one_order(void)
 {
-	memset(world.actors, 0, sizeof(world.actors));
-	world.owner = world.steps = world.again_at = 0;
+	memset(stepped.actors, 0, sizeof(stepped.actors));
+	stepped.owner = stepped.steps = stepped.again_at = 0;
 	orders_begin(&world.orders);
 	world.switches = 0;
-	world.last = &world.actors[0];
-	world.again = NULL;
-	world.is_free = world.is_old = false;
+	world.last = &stepped.actors[0];
+	stepped.again = NULL;
+	stepped.is_free = world.is_old = false;
 	world.received_count = world.sent_count = 0;
 	assert_int_equal(torc_channel_create(&world.channel, sizeof(uint64_t),
 				 world.scenario->capacity),

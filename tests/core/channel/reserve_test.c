@@ -90,20 +90,6 @@ the_bound_holds_lap_after_lap(void **state)
 
 /* ---- waiting ---- */
 
-static const char *
-mark_of(int ret)
-{
-	switch (ret) {
-	case 0:
-		return "";
-	case -EPIPE:
-		return "p";
-	case -ECANCELED:
-		return "c";
-	}
-	return "?";
-}
-
 static int
 send_and_trace(void *arg)
 {
@@ -221,23 +207,16 @@ static int
 select_and_lose(void *arg)
 {
 	struct torc_channel_wait wait;
-	struct torc_sleep sleep;
-	struct torc_future *futures[] = { &sleep.done, &wait.done };
 
 	(void)arg;
-	torc_sleep_start(&sleep, 0);
-	torc_future_cancel(&sleep.done);
 	torc_channel_reserve_start(channel, &wait);
-	assert_int_equal(torc_select(futures, 2), 0);
-	assert_int_equal(wait.done.value, 0);
+	assert_int_equal(lose_to_a_sleep(&wait, true), 0);
 	assert_int_equal(try_send(1), -EAGAIN);
 	torc_channel_unreserve(channel);
 
 	assert_int_equal(try_send(1), 0);
-	torc_sleep_start(&sleep, TORC_MS);
 	torc_channel_reserve_start(channel, &wait);
-	assert_int_equal(torc_select(futures, 2), 0);
-	assert_int_equal(wait.done.value, -ECANCELED);
+	assert_int_equal(lose_to_a_sleep(&wait, false), -ECANCELED);
 	assert_int_equal(recv_item(), 1);
 	return 0;
 }
@@ -250,18 +229,6 @@ a_select_that_loses_says_whether_it_has_reserved(void **state)
 }
 
 /* ---- the end ---- */
-
-static int
-recv_and_trace(void *arg)
-{
-	int got;
-
-	(void)arg;
-	while ((got = recv_item()) >= 0)
-		trace("%d", got);
-	trace(got == -EPIPE ? "over" : "?");
-	return 0;
-}
 
 static int
 close_with_room_reserved(void *arg)

@@ -170,6 +170,21 @@ a_cancelled_wait_leaves_what_was_seen(void **state)
 	fake_shard_run(*state, cancel_at_each_stage, NULL);
 }
 
+/* The last one would name whoever waits. */
+static void
+who_holds_it_keeps_it(void **state)
+{
+	struct torc_channel_wait wait;
+
+	(void)state;
+	torc_watch_changed_start(watch, 1, &wait);
+	assert_ptr_equal(torc_watch_hold(watch), watch);
+	torc_watch_release(watch);
+	assert_int_equal(send_item(11), 0);
+	assert_int_equal(wait.done.value, 0);
+	assert_int_equal(get_item(NULL), 11);
+}
+
 static void
 one_too_big_is_refused(void **state)
 {
@@ -211,6 +226,7 @@ main(void)
 		CASE(all_see_the_newest_and_then_the_end),
 		CASE(an_update_tells_only_when_it_changed_something),
 		CASE(a_cancelled_wait_leaves_what_was_seen),
+		CASE(who_holds_it_keeps_it),
 		CASE(one_too_big_is_refused),
 		cmocka_unit_test(a_release_under_somebody_who_waits_is_named),
 	};

@@ -42,20 +42,15 @@ listen_once(void *address)
 static int
 port_0_becomes_a_port(void *unused)
 {
-	struct torc_address actual;
-	struct torc_listener *listener = listen_on(TCP, &actual);
-	struct torc_stream *stream;
-	int client;
+	struct pair pair;
 
 	(void)unused;
-	must(actual.in.sin_port != 0);
-	must_be(actual.type, TORC_TCP);
-	client = raw_connect(&actual);
-	must_be(torc_accept(listener, &stream), 0);
+	pair_open(&pair, TCP);
 
-	torc_close(stream);
-	close(client);
-	torc_listener_close(listener);
+	must(pair.address.in.sin_port != 0);
+	must_be(pair.address.type, TORC_TCP);
+
+	pair_close(&pair);
 	return 0;
 }
 
@@ -294,24 +289,20 @@ with_ahead_0_nobody_is_accepted_that_nobody_waits_for(void *unused)
 static int
 ahead_0_ends_the_accepting_that_goes_on(void *unused)
 {
-	struct torc_address actual;
-	struct torc_listener *listener = listen_on(TCP, &actual);
-	struct torc_stream *stream;
-	int first = raw_connect(&actual), second;
+	struct pair pair;
+	int second;
 
 	(void)unused;
-	must_be(torc_accept(listener, &stream), 0);
-	torc_listener_ahead_set(listener, 0);
+	pair_open(&pair, TCP);
+	torc_listener_ahead_set(pair.listener, 0);
 	torc_sleep(TORC_MS);
-	second = raw_connect(&actual);
+	second = raw_connect(&pair.address);
 	torc_sleep(5 * TORC_MS);
 
-	must_be(queued_in_backlog(&actual), 1);
+	must_be(queued_in_backlog(&pair.address), 1);
 
-	torc_close(stream);
-	close(first);
 	close(second);
-	torc_listener_close(listener);
+	pair_close(&pair);
 	return 0;
 }
 

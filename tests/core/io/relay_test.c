@@ -38,12 +38,19 @@ middle_connect(struct middle *m)
 	must_be(torc_accept(m->listener, &m->b), 0);
 }
 
+/* One relay of several to the same listener. */
+static void
+middle_start(struct middle *m, uint64_t idle_ns)
+{
+	middle_connect(m);
+	torc_relay_start(&m->relay, m->a, m->b, idle_ns);
+}
+
 static void
 middle_open(struct middle *m, uint64_t idle_ns)
 {
 	middle_listen(m, TCP);
-	middle_connect(m);
-	torc_relay_start(&m->relay, m->a, m->b, idle_ns);
+	middle_start(m, idle_ns);
 }
 
 static void
@@ -227,6 +234,34 @@ what_a_read_before_it_has_left_is_passed_on(void *unused)
 
 /* ---- resets ---- */
 
+/* Which plain socket resets, and who must hear of it. */
+struct reset {
+	int victim, other;
+};
+
+static struct reset
+reset_of(const struct middle *m, bool is_client)
+{
+	return is_client ? (struct reset){ m->client, m->server }
+			 : (struct reset){ m->server, m->client };
+}
+
+/* Until the socket takes no more, or LARGE; `turns` of the loop in between. */
+static void
+fill(int fd, bool turns)
+{
+	ssize_t ret;
+
+	for (size_t at = 0; at < LARGE; at += (size_t)ret) {
+		ret = raw_send_some(fd, at, LARGE - at);
+		must(ret >= 0);
+		if (ret == 0)
+			break;
+		if (turns)
+			turn();
+	}
+}
+
 /* How the plain socket's stream ended: 0 or -errno, after whatever came. */
 static ssize_t
 end_of(int fd)
@@ -248,29 +283,23 @@ check_reset(struct middle *m, int n)
 {
 	bool is_client = n % 2 != 0, is_sending = n / 2 % 2 != 0,
 	     is_receiving = n / 4 % 2 != 0, is_half_closed = n / 8 % 3 == 2;
-	int victim, other;
+	struct reset reset;
 
-	middle_connect(m);
-	torc_relay_start(&m->relay, m->a, m->b, 0);
-	victim = is_client ? m->client : m->server;
-	other = is_client ? m->server : m->client;
+	middle_start(m, 0);
+	reset = reset_of(m, is_client);
 	if (is_half_closed)
-		shutdown(other, SHUT_WR);
+		shutdown(reset.other, SHUT_WR);
 	else if (is_receiving)
-		for (size_t at = 0, n_bytes; at < LARGE; at += n_bytes) {
-			n_bytes = (size_t)raw_send_some(other, at, LARGE - at);
-			if (n_bytes == 0)
-				break;
-		}
+		fill(reset.other, false);
 	if (is_sending)
-		raw_send(victim, 0, random_size(200000));
+		raw_send(reset.victim, 0, random_size(200000));
 	for (uint64_t turns = random_u64() % 6; turns > 0; turns--)
 		turn();
-	raw_reset(victim);
+	raw_reset(reset.victim);
 
-	must_be(end_of(other), -ECONNRESET);
+	must_be(end_of(reset.other), -ECONNRESET);
 	must(torc_await(&m->relay.done) < 0);
-	close(other);
+	close(reset.other);
 }
 
 static int
@@ -296,26 +325,23 @@ a_reset_after_a_half_close_is_passed_on(void *unused)
 	(void)unused;
 	middle_listen(&m, TCP);
 	for (int i = 0; i < 50; i++) {
-		bool is_client = i % 2 == 0;
-		int victim, other;
+		struct reset reset;
 
-		middle_connect(&m);
-		torc_relay_start(&m.relay, m.a, m.b, 0);
-		victim = is_client ? m.client : m.server;
-		other = is_client ? m.server : m.client;
+		middle_start(&m, 0);
+		reset = reset_of(&m, i % 2 == 0);
 		if (i % 4 >= 2)
-			raw_send(victim, 0, 50000);
-		shutdown(victim, SHUT_WR);
+			raw_send(reset.victim, 0, 50000);
+		shutdown(reset.victim, SHUT_WR);
 		if (i % 4 >= 2)
-			raw_expect(other, 0, 50000);
-		must_be(raw_recv(other, &byte, 1), 0);
+			raw_expect(reset.other, 0, 50000);
+		must_be(raw_recv(reset.other, &byte, 1), 0);
 
-		raw_reset(victim);
+		raw_reset(reset.victim);
 
 		must_be(torc_await(&m.relay.done), -ECONNRESET);
 		/* To whom has had the end a reset shows when it writes. */
-		wait_until(send(other, "x", 1, MSG_NOSIGNAL) < 0);
-		close(other);
+		wait_until(send(reset.other, "x", 1, MSG_NOSIGNAL) < 0);
+		close(reset.other);
 	}
 	torc_listener_close(m.listener);
 	return 0;
@@ -438,13 +464,8 @@ a_relay_can_be_cancelled_with_buffers_queued(void *unused)
 	(void)unused;
 	for (int i = 0; i < 20; i++) {
 		middle_open(&m, i % 2 * TORC_S);
-		for (size_t at = 0, n; i > 1 && at < LARGE; at += n) {
-			n = (size_t)raw_send_some(m.client, at, LARGE - at);
-			if (n == 0)
-				break;
-			if (i % 4 == 3)
-				turn();
-		}
+		if (i > 1)
+			fill(m.client, i % 4 == 3);
 		for (int n = i % 5; n > 0; n--)
 			turn();
 
@@ -464,6 +485,17 @@ relay_both(void *arg)
 	return torc_relay(m->a, m->b, 0);
 }
 
+static struct torc_task *
+middle_open_by_task(struct middle *m)
+{
+	struct torc_task *task;
+
+	middle_listen(m, TCP);
+	middle_connect(m);
+	must_be(torc_spawn(&task, relay_both, m), 0);
+	return task;
+}
+
 static int
 a_task_that_relays_can_be_cancelled(void *unused)
 {
@@ -472,9 +504,7 @@ a_task_that_relays_can_be_cancelled(void *unused)
 	int result;
 
 	(void)unused;
-	middle_listen(&m, TCP);
-	middle_connect(&m);
-	must_be(torc_spawn(&task, relay_both, &m), 0);
+	task = middle_open_by_task(&m);
 	raw_send(m.client, 0, 1000);
 	raw_expect(m.server, 0, 1000);
 
@@ -494,9 +524,7 @@ a_cancelled_task_gives_both_streams_away_all_the_same(void *unused)
 	int result;
 
 	(void)unused;
-	middle_listen(&m, TCP);
-	middle_connect(&m);
-	must_be(torc_spawn(&task, relay_both, &m), 0);
+	task = middle_open_by_task(&m);
 	torc_cancel(task);
 
 	must_be(torc_join(task, &result), 0);
@@ -518,8 +546,7 @@ both_sides_may_vanish_under_load(void *unused)
 	for (int i = 0; i < 100; i++) {
 		bool is_moving = true;
 
-		middle_connect(&m);
-		torc_relay_start(&m.relay, m.a, m.b, 0);
+		middle_start(&m, 0);
 		for (size_t at = 0; is_moving && at < LARGE;) {
 			ssize_t one = raw_send_some(m.client, at, LARGE);
 			ssize_t two = raw_send_some(m.server, at, LARGE);
