@@ -380,10 +380,11 @@ int
 torc_udp_recv_many(
 	struct torc_udp *udp, struct torc_datagram *datagrams, unsigned max)
 {
-	int ret = wait_readable(udp);
 	unsigned count = 0;
+	int ret;
 
 	torc_assert(max > 0);
+	ret = wait_readable(udp);
 	if (ret < 0)
 		return ret;
 	if (udp->rx_first == NULL)
@@ -494,6 +495,7 @@ torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 	}
 	udp->fd = ret;
 	udp->shard = shard;
+	udp->is_without_gso = address->type == TORC_UNIX_DGRAM;
 	/* What follows the name is aligned then. */
 	udp->template.msg_namelen = (name_max(address) + 7) & ~7u;
 	/* For the size of joined datagrams; see torc_udp_join_set(). */
@@ -561,6 +563,7 @@ torc_udp_join_set(struct torc_udp *udp, bool is_joined)
 int
 torc_udp_address(struct torc_udp *udp, struct torc_address *out)
 {
+	torc__shard_own(udp->shard, "a udp socket", TORC__UDP_REMEDY);
 	*out = udp->address;
 	return 0;
 }

@@ -5,8 +5,8 @@
 /*
  * udp - datagrams
  *
- * Datagrams arrive in the shard's 64 KiB buffers: no UDP datagram is ever cut
- * short. One that arrives while 64 are waiting unread stays in the kernel's
+ * Datagrams arrive in the shard's buffers of 65 KiB: no UDP datagram is ever
+ * cut short. One that arrives while 64 are waiting unread stays in the kernel's
  * socket buffer, and is dropped there when that is full. A shard has 4096 such
  * buffers; of each socket's, what is past its share of a half of them is
  * copied, so that sockets that nobody reads leave some to the others.
@@ -18,10 +18,12 @@
  *            sends all of a turn with one system call. Many of one size to one
  *            receiver are one message (torc_udp_send_segments(), GSO), and
  *            with torc_udp_join_set() are received as one (GRO).
- * Unix       An address like unix-dgram:PATH makes it a Unix socket: nothing
- *            is lost then, a sender waits while its receiver is full; one that
- *            is not connected looks again after 0.25 to 16 ms. A datagram of
- *            more than 64 KiB is -EMSGSIZE for its receiver.
+ * Unix       An address like unix-dgram:PATH makes it a Unix socket: what
+ *            torc_udp_send() takes is not lost then, it waits while the
+ *            receiver is full; on a socket that is not connected it looks again
+ *            after 0.25 to 16 ms. The kernel sends datagrams of up to about
+ *            TORC_SEND_BUF_BYTES; one that is longer than a buffer, which has
+ *            room for 64 KiB at least, is -EMSGSIZE for who receives it here.
  *
  * Lifetime  torc_udp_bind() to torc_udp_close(), which takes it at once.
  * Shard     The one that made it. Shards that bind the same port share it: the
@@ -126,10 +128,11 @@ ssize_t torc_udp_send(struct torc_udp *udp, const void *data, size_t bytes,
 /*
  * Send `bytes` as datagrams of segment_bytes each; the last may be shorter.
  * The kernel cuts up to 64 of them out of one message (UDP_SEGMENT, Linux
- * 4.18); where it, the device or the engine can't, they are sent one by one.
+ * 4.18); where it, the device or the engine can't, and on a Unix socket, they
+ * are sent one by one.
  *
- * Returns  `bytes`; -EMSGSIZE when a segment does not fit the network; -errno,
- *          when some may have left.
+ * Returns  `bytes`; -EMSGSIZE when a segment is larger than a datagram may be;
+ *          -errno, when some may have left.
  */
 ssize_t torc_udp_send_segments(struct torc_udp *udp, const void *data,
 	size_t bytes, size_t segment_bytes, const struct torc_address *to)
@@ -144,8 +147,9 @@ ssize_t torc_udp_send_segments(struct torc_udp *udp, const void *data,
  *
  * Returns  `bytes`; -EAGAIN when TORC_UDP_TRY_MAX are on their way: await
  *          torc_udp_send() instead, or drop it; -EMSGSIZE when it is too
- *          large for any datagram; -ENOMEM. What the kernel refuses later is
- *          lost like a datagram on the network, and nobody is told.
+ *          large for any datagram, or for a Unix one of more than 64 KiB;
+ *          -ENOMEM. What the kernel refuses later, a full Unix receiver too,
+ *          is lost like a datagram on the network, and nobody is told.
  * Cost     one allocation and one copy; no system call of its own.
  */
 ssize_t torc_udp_try_send(struct torc_udp *udp, const void *data, size_t bytes,

@@ -24,7 +24,7 @@ struct torc_udp {
 	int fd;
 	bool is_closing;
 	bool is_gone;
-	bool is_without_gso; /* the kernel or the device refused it */
+	bool is_without_gso; /* a Unix one, or kernel or device refused it */
 	uint32_t pins;       /* tasks inside torc_udp_recv() */
 	uint32_t sends;      /* awaited, on their way */
 };

@@ -17,6 +17,8 @@
 /* Over IPv4, which is less than over IPv6. */
 #define UDP_PAYLOAD_MAX 65507
 #define UDP6_PAYLOAD_MAX 65527
+/* What any receiver here has room for; the kernel takes more. */
+#define UNIX_PAYLOAD_MAX 65536
 #define PAUSE_MIN_NS (250 * TORC_US)
 #define PAUSE_MAX_NS (16 * TORC_MS)
 /* Linux takes 128 since 6.9. */
@@ -216,7 +218,8 @@ joined_max(size_t segment_bytes)
 
 	if (count > SEGMENTS_MAX)
 		count = SEGMENTS_MAX;
-	return count * segment_bytes;
+	/* One that fits nowhere is for the kernel to refuse. */
+	return count > 0 ? count * segment_bytes : segment_bytes;
 }
 
 ssize_t
@@ -227,8 +230,6 @@ torc_udp_send_segments(struct torc_udp *udp, const void *data, size_t bytes,
 	size_t left = bytes, max;
 
 	torc_assert(bytes > 0 && segment_bytes > 0);
-	if (segment_bytes > UDP_PAYLOAD_MAX)
-		return -EMSGSIZE;
 	max = joined_max(segment_bytes);
 	while (left > 0) {
 		size_t part = left < max ? left : max;
@@ -317,6 +318,8 @@ on_queued_sent(struct torc_op *op, int32_t res, uint32_t cqe_flags)
 static size_t
 datagram_max(const struct torc_udp *udp)
 {
+	if (udp->address.type == TORC_UNIX_DGRAM)
+		return UNIX_PAYLOAD_MAX;
 	return udp->address.sa.sa_family == AF_INET ? UDP_PAYLOAD_MAX
 						    : UDP6_PAYLOAD_MAX;
 }

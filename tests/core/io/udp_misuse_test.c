@@ -80,6 +80,22 @@ close_under_a_send(void *arg)
 	return 0;
 }
 
+static int
+receive_none(void *arg)
+{
+	struct torc_datagram datagram;
+
+	(void)arg;
+	return torc_udp_recv_many(bind_one("udp:127.0.0.1:0"), &datagram, 0);
+}
+
+static void
+room_for_no_datagram_is_told_at_once(void **state)
+{
+	(void)state;
+	assert_says(last_words_of_run(receive_none, NULL, 1), "max > 0");
+}
+
 static void
 two_tasks_that_receive_are_told_so(void **state)
 {
@@ -108,6 +124,7 @@ int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(room_for_no_datagram_is_told_at_once),
 		cmocka_unit_test(two_tasks_that_receive_are_told_so),
 		cmocka_unit_test(another_shard_is_told_whose_it_is),
 		cmocka_unit_test(closing_under_a_send_is_told),

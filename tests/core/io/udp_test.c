@@ -8,9 +8,8 @@
 #include <netinet/in.h>
 #include <stdatomic.h>
 
-#include "tests/core/io/fixture.h"
+#include "tests/core/io/udp_fixture.h"
 
-#define UDP "udp:127.0.0.1:0"
 #define DATAGRAM_MAX 65507
 
 /* What torc holds at most (udp.h), and what the kernel had on its way. */
@@ -23,24 +22,13 @@ struct ends {
 	int fd;
 };
 
-static struct torc_udp *
-bind_to(const char *text, struct torc_address *actual)
-{
-	struct torc_address address = address_of(text);
-	struct torc_udp *udp;
-
-	must_be(torc_udp_bind(&udp, &address), 0);
-	must_be(torc_udp_address(udp, actual), 0);
-	return udp;
-}
-
 static void
 ends_open(struct ends *ends, const char *text)
 {
 	struct torc_address any = address_of(text);
 	int bytes = 4 << 20;
 
-	ends->udp = bind_to(text, &ends->address);
+	ends->udp = bind_at(text, &ends->address);
 	ends->fd = raw_socket(&any);
 	must_be(bind(ends->fd, &any.sa, any.len), 0);
 	(void)setsockopt(
@@ -115,7 +103,7 @@ static int
 a_sender_over_ipv4_to_an_ipv6_socket_can_be_answered(void *unused)
 {
 	struct torc_address any = address_of(UDP), address, from;
-	struct torc_udp *udp = bind_to("udp:[::]:0", &address);
+	struct torc_udp *udp = bind_at("udp:[::]:0", &address);
 	int fd = raw_socket(&any);
 	const void *data;
 	char byte;
@@ -483,7 +471,7 @@ bind_shared(unsigned shard)
 	struct torc_udp *udp;
 
 	if (shard == 0) {
-		udp = bind_to(UDP, &shared_address);
+		udp = bind_at(UDP, &shared_address);
 	} else {
 		wait_until(bound_count == 1);
 		must_be(torc_udp_bind(&udp, &shared_address), 0);
@@ -552,7 +540,7 @@ static int
 take_a_port(void *unused)
 {
 	struct torc_address actual;
-	struct torc_udp *udp = bind_to(UDP, &actual);
+	struct torc_udp *udp = bind_at(UDP, &actual);
 
 	(void)unused;
 	ports[torc_shard_index()] = actual.in.sin_port;
@@ -601,31 +589,31 @@ close_both(struct torc_future *future)
 	}
 }
 
-static int
-a_callback_may_close_what_the_runtimes_end_closes(void *unused)
+static void
+leave_open_until_a_callback_closes_both(int which)
 {
 	static struct torc_future future;
 	struct torc_address actual;
 
-	(void)unused;
 	for (int i = 0; i < 2; i++)
-		closed_by_callback[i] = bind_to(UDP, &actual);
-	torc_udp_recv_start(closed_by_callback[0], &future);
+		closed_by_callback[i] = bind_at(UDP, &actual);
+	torc_udp_recv_start(closed_by_callback[which], &future);
 	torc_future_then(&future, close_both, NULL);
+}
+
+static int
+a_callback_may_close_what_the_runtimes_end_closes(void *unused)
+{
+	(void)unused;
+	leave_open_until_a_callback_closes_both(0);
 	return 0;
 }
 
 static int
 a_second_callback_may_as_well(void *unused)
 {
-	static struct torc_future future;
-	struct torc_address actual;
-
 	(void)unused;
-	for (int i = 0; i < 2; i++)
-		closed_by_callback[i] = bind_to(UDP, &actual);
-	torc_udp_recv_start(closed_by_callback[1], &future);
-	torc_future_then(&future, close_both, NULL);
+	leave_open_until_a_callback_closes_both(1);
 	return 0;
 }
 

@@ -8,8 +8,7 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
-#include "core/io/udp_priv.h"
-#include "tests/core/io/fixture.h"
+#include "tests/core/io/udp_fixture.h"
 
 static char folder[] = "/tmp/torc-udp-XXXXXX";
 static char path[128];
@@ -17,26 +16,21 @@ static char path[128];
 static struct torc_udp *
 bind_path(const char *name)
 {
-	struct torc_address address;
-	struct torc_udp *udp;
+	struct torc_address actual;
 	char text[160];
 
 	snprintf(path, sizeof(path), "%s/%s", folder, name);
 	snprintf(text, sizeof(text), "unix-dgram:%s", path);
-	address = address_of(text);
-	must_be(torc_udp_bind(&udp, &address), 0);
-	return udp;
+	return bind_at(text, &actual);
 }
 
 /* With a name that the kernel chooses. */
 static struct torc_udp *
 bind_any(void)
 {
-	struct torc_address any = address_of("unix-dgram:@");
-	struct torc_udp *udp;
+	struct torc_address actual;
 
-	must_be(torc_udp_bind(&udp, &any), 0);
-	return udp;
+	return bind_at("unix-dgram:@", &actual);
 }
 
 static struct torc_address
@@ -207,6 +201,45 @@ what_does_not_fit_ends_a_batch_and_is_told_by_the_next(void *unused)
 }
 
 static int
+segments_are_datagrams_of_their_own(void *unused)
+{
+	struct torc_udp *server = bind_any(), *client = bind_any();
+	struct torc_address to = where(server);
+	uint8_t *bytes = copy_of_bytes(0, 3000);
+	const void *data;
+
+	(void)unused;
+	must_be(torc_udp_send_segments(client, bytes, 3000, 1000, &to), 3000);
+	for (unsigned i = 0; i < 3; i++) {
+		must_be(torc_udp_recv(server, &data, NULL), 1000);
+		must_be(memcmp(data, bytes + (size_t)i * 1000, 1000), 0);
+	}
+	free(bytes);
+	torc_udp_close(client);
+	torc_udp_close(server);
+	return 0;
+}
+
+static int
+what_is_tried_may_be_64_kib_and_no_more(void *unused)
+{
+	struct torc_udp *server = bind_any(), *client = bind_any();
+	struct torc_address to = where(server);
+	uint8_t *bytes = copy_of_bytes(0, 65537);
+	const void *data;
+
+	(void)unused;
+	must_be(torc_udp_try_send(client, bytes, 65537, &to), -EMSGSIZE);
+	must_be(torc_udp_try_send(client, bytes, 65536, &to), 65536);
+	must_be(torc_udp_recv(server, &data, NULL), 65536);
+	must_be(memcmp(data, bytes, 65536), 0);
+	free(bytes);
+	torc_udp_close(client);
+	torc_udp_close(server);
+	return 0;
+}
+
+static int
 the_longest_name_can_be_answered(void *unused)
 {
 	struct torc_address address = { .type = TORC_UNIX_DGRAM,
@@ -271,6 +304,8 @@ main(void)
 		WITH_TORC(what_does_not_fit_a_buffer_is_emsgsize_and_not_cut),
 		WITH_TORC(
 			what_does_not_fit_ends_a_batch_and_is_told_by_the_next),
+		WITH_TORC(segments_are_datagrams_of_their_own),
+		WITH_TORC(what_is_tried_may_be_64_kib_and_no_more),
 		WITH_TORC(the_longest_name_can_be_answered),
 		WITH_TORC(a_send_that_waits_can_be_cancelled),
 	};
