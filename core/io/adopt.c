@@ -78,6 +78,7 @@ torc_stream_adopt(struct torc_stream **stream, int fd)
 int
 torc_stream_fd(const struct torc_stream *s)
 {
-	torc_assert(!s->is_closing);
-	return s->fd;
+	int ret = torc__stream_begin(s);
+
+	return ret < 0 ? ret : s->fd;
 }

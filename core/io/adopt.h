@@ -27,7 +27,7 @@ extern "C" {
  *
  * Returns  0; -EBADF; -ENOTSOCK; -ENOTCONN; -EPROTOTYPE for a socket of
  *          another kind; -ENOMEM.
- * Cost     four system calls.
+ * Cost     five system calls.
  */
 int torc_stream_adopt(struct torc_stream **stream, int fd)
 	__attribute__((warn_unused_result));
@@ -39,6 +39,8 @@ int torc_stream_adopt(struct torc_stream **stream, int fd)
  * first receiving call, or what has arrived by then is missing there. Leave
  * O_NONBLOCK off, also on a copy, which shares it: with it set the epoll engine
  * looks again and again instead of waiting, and burns a CPU.
+ *
+ * Returns  it; -ECANCELED once the end of the runtime has closed the stream.
  */
 int torc_stream_fd(const struct torc_stream *stream);
 

@@ -15,8 +15,10 @@ static int
 get(struct torc_stream *s, int name, void *value, socklen_t len)
 {
 	struct torc_ring *ring = &s->shard->ring;
+	int ret = torc__stream_begin(s);
 
-	torc_assert(!s->is_closing);
+	if (ret < 0)
+		return ret;
 	if (s->is_tcp)
 		return -EOPNOTSUPP;
 	return ring->engine->getsockopt(

@@ -11,7 +11,8 @@
  *
  * Shard   That of the stream.
  * Errors  -EOPNOTSUPP on TCP; -ENOPROTOOPT where the kernel does not know it,
- *         and in the simulation.
+ *         and in the simulation; -ECANCELED once the end of the runtime has
+ *         closed the stream.
  * Cost    one system call.
  */
 

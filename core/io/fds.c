@@ -47,11 +47,16 @@ void
 torc_send_fds_start(struct torc_stream *s, struct torc_send_fds *send,
 	const void *data, size_t bytes, const int *fds, unsigned fds_count)
 {
+	int ret = torc__stream_begin(s);
+
 	send->send.data = data;
 	send->send.bytes = bytes;
-	if (s->is_tcp || fds_count > TORC_FDS_MAX) {
-		torc__send_refuse(
-			&send->send, s->is_tcp ? -EOPNOTSUPP : -EINVAL);
+	if (ret == 0 && s->is_tcp)
+		ret = -EOPNOTSUPP;
+	else if (ret == 0 && fds_count > TORC_FDS_MAX)
+		ret = -EINVAL;
+	if (ret < 0) {
+		torc__send_refuse(&send->send, ret);
 		return;
 	}
 	fill_message(send, fds, fds_count);

@@ -362,6 +362,7 @@ torc_listen(struct torc_listener **listener, const struct torc_address *address,
 int
 torc_listener_address(struct torc_listener *l, struct torc_address *out)
 {
+	own(l);
 	*out = l->address;
 	return 0;
 }
@@ -370,7 +371,8 @@ int
 torc__listener_fd(const struct torc_listener *l)
 {
 	own(l);
-	torc_assert(!l->is_closing);
+	if (torc_unlikely(l->is_closing))
+		return torc__resource_refusal(&l->resource, "a listener");
 	return l->is_stopping ? -ESHUTDOWN : l->fd;
 }
 

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include <torc/core/io/adopt.h>
+
 #include "core/io/listener_priv.h"
 #include "core/io/stream_priv.h"
 #include "core/io/udp_priv.h"
@@ -53,7 +55,7 @@ static const struct row rows[] = {
 /* What the calls need to know of a socket. */
 struct place {
 	struct torc_ring *ring;
-	int fd;
+	int fd; /* -errno: it has been closed */
 	unsigned kind;
 	int family;
 };
@@ -70,30 +72,32 @@ static struct place
 of_stream(struct torc_stream *s)
 {
 	struct torc_address local = { 0 };
+	int fd = torc_stream_fd(s);
 
-	torc_assert(!s->is_closing);
 	/* A name that can't be had leaves AF_UNSPEC, which is no IPv6. */
-	if (s->is_tcp)
+	if (fd >= 0 && s->is_tcp)
 		(void)torc_stream_local(s, &local);
-	return (struct place){ &s->shard->ring, s->fd, s->is_tcp ? TCP : UNIX,
+	return (struct place){ &s->shard->ring, fd, s->is_tcp ? TCP : UNIX,
 		local.sa.sa_family };
 }
 
 static struct place
 of_listener(struct torc_listener *listener)
 {
+	int fd = torc__listener_fd(listener);
 	struct torc_address at;
 
 	(void)torc_listener_address(listener, &at);
-	return (struct place){ &torc__shard->ring, torc__listener_fd(listener),
-		kind_of(at.type), at.sa.sa_family };
+	return (struct place){ &torc__shard->ring, fd, kind_of(at.type),
+		at.sa.sa_family };
 }
 
 static struct place
 of_udp(struct torc_udp *udp)
 {
-	torc_assert(!udp->is_closing);
-	return (struct place){ &udp->shard->ring, udp->fd,
+	int ret = torc__udp_begin(udp);
+
+	return (struct place){ &udp->shard->ring, ret < 0 ? ret : udp->fd,
 		kind_of(udp->address.type), udp->address.sa.sa_family };
 }
 
@@ -214,6 +218,8 @@ torc_stream_congestion_get(
 	struct place place = of_stream(stream);
 	socklen_t len = TORC_CONGESTION_MAX - 1;
 
+	if (place.fd < 0)
+		return place.fd;
 	if (place.kind != TCP)
 		return -ENOPROTOOPT;
 	memset(name, 0, TORC_CONGESTION_MAX);

@@ -38,9 +38,9 @@
  * Shard   That of the socket.
  * Errors  0; -ENOPROTOOPT for an option that this socket has not, or the
  *         kernel; -EINVAL and -EDOM for a value; -EPERM without the
- *         privilege; -ESHUTDOWN for a listener that has stopped. In the
- *         simulation every option can be set, changes nothing, and cannot be
- *         read.
+ *         privilege; -ESHUTDOWN for a listener that has stopped; -ECANCELED
+ *         for what the end of the runtime has closed. In the simulation every
+ *         option can be set, changes nothing, and cannot be read.
  * Cost    one system call.
  */
 

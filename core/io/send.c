@@ -337,11 +337,10 @@ int
 torc_shutdown(struct torc_stream *s)
 {
 	struct torc_ring *ring = &s->shard->ring;
-	int ret;
+	int ret = torc__stream_begin(s);
 
-	torc__stream_own(s);
-	if (torc_unlikely(s->is_closing))
-		return torc__resource_refusal(&s->resource, "a stream");
+	if (ret < 0)
+		return ret;
 	if (s->tx_first != NULL)
 		return -EBUSY;
 	if (s->is_shut)

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Reads and sends, and no splice: that always goes to a worker thread, and
- * twice as many operations cost half as much CPU again (see README.md).
+ * Reads and sends, and no splice: that takes twice as many operations, and
+ * each of them goes to a worker thread.
  */
 #include <torc/core/io/send_file.h>
 
@@ -164,15 +164,15 @@ void
 torc_send_file_start(struct torc_stream *s, struct torc_send_file *f,
 	struct torc_file *file, uint64_t offset, size_t bytes)
 {
-	int ret = 0;
+	int ret = torc__stream_begin(s);
 
 	*f = (struct torc_send_file){
 		._stream = s, ._file = file, ._offset = offset
 	};
 	torc_future_init(&f->done, cancel, f);
-	if (s->is_packet)
+	if (ret == 0 && s->is_packet)
 		ret = -EOPNOTSUPP;
-	else if (bytes > 0)
+	if (ret == 0 && bytes > 0)
 		ret = get_chunks(f, bytes);
 	if (ret < 0 || bytes == 0) {
 		torc_future_complete(&f->done, ret);

@@ -158,9 +158,9 @@ prepare_packet(struct torc_stream *s, unsigned iov_count)
 {
 	if (iov_count > IOV_MAX)
 		return -EMSGSIZE;
-	if (s->packet_vec == NULL && !s->is_closing)
+	if (s->packet_vec == NULL)
 		s->packet_vec = torc__vec_get(s->shard);
-	return s->packet_vec == NULL && !s->is_closing ? -ENOMEM : 0;
+	return s->packet_vec == NULL ? -ENOMEM : 0;
 }
 
 void
@@ -175,8 +175,10 @@ void
 torc_send_vec_start(struct torc_stream *s, struct torc_send *send,
 	const struct iovec *iov, unsigned iov_count)
 {
-	int ret = s->is_packet ? prepare_packet(s, iov_count) : 0;
+	int ret = torc__stream_begin(s);
 
+	if (ret == 0 && s->is_packet)
+		ret = prepare_packet(s, iov_count);
 	send->data = iov;
 	send->bytes = sum_of(iov, iov_count);
 	send->_iov_count = iov_count;

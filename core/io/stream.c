@@ -509,7 +509,10 @@ int
 torc_stream_local(struct torc_stream *s, struct torc_address *out)
 {
 	struct torc_ring *ring = &s->shard->ring;
+	int ret = torc__stream_begin(s);
 
+	if (ret < 0)
+		return ret;
 	*out = (struct torc_address){ .len = sizeof(out->storage) };
 	set_type(s, out);
 	return ring->engine->getsockname(ring, s->fd, &out->sa, &out->len);
@@ -519,7 +522,10 @@ int
 torc_stream_peer(struct torc_stream *s, struct torc_address *out)
 {
 	struct torc_ring *ring = &s->shard->ring;
+	int ret = torc__stream_begin(s);
 
+	if (ret < 0)
+		return ret;
 	*out = (struct torc_address){ .len = sizeof(out->storage) };
 	set_type(s, out);
 	return ring->engine->getpeername(ring, s->fd, &out->sa, &out->len);

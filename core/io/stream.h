@@ -26,8 +26,9 @@
  * Reset     The first error of either direction is the stream's end: an end
  *           of file that follows is reported as that error, never as a clean
  *           end.
- * Lifetime  From torc_accept() or torc_connect() to torc_close() or
- *           torc_abort(), which take it at once and finish on their own.
+ * Lifetime  From torc_accept(), torc_connect(), torc_stream_pair() or
+ *           torc_stream_adopt() to torc_close() or torc_abort(), which take it
+ *           at once and finish on their own.
  *           The end of the runtime closes it first: a callback that hears
  *           -ECANCELED may close it all the same, and what it begins with
  *           it is over at once, -ECANCELED.
@@ -185,7 +186,9 @@ void torc_close(struct torc_stream *stream);
  */
 void torc_abort(struct torc_stream *stream);
 
-/* The two ends. 0 or -errno. Cost: one system call. */
+/*
+ * The two ends. 0; -ECANCELED, see Lifetime; -errno. Cost: one system call.
+ */
 int torc_stream_local(struct torc_stream *stream, struct torc_address *out);
 int torc_stream_peer(struct torc_stream *stream, struct torc_address *out);
 

@@ -92,6 +92,16 @@ torc__stream_own(const struct torc_stream *s)
 	torc__shard_own(s->shard, "a stream", "adopt its descriptor");
 }
 
+/* Or with it: 0, or -ECANCELED as the runtime ends. */
+static inline int
+torc__stream_begin(const struct torc_stream *s)
+{
+	torc__stream_own(s);
+	if (torc_likely(!s->is_closing))
+		return 0;
+	return torc__resource_refusal(&s->resource, "a stream");
+}
+
 /* Free it once it is closed and nobody needs it any more. */
 void torc__stream_release(struct torc_stream *stream);
 

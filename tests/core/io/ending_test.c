@@ -91,6 +91,7 @@ close_all(void *unused)
 	torc_close(all.near);
 	torc_abort(all.far);
 	torc_listener_close(all.listener);
+	torc_udp_close(all.udp);
 	torc_pipe_close(all.reader);
 	torc_pipe_close(all.writer);
 	torc_file_close(all.file);
@@ -389,17 +390,54 @@ begin_with_streams(void)
 	must_be(torc_shutdown(all.near), -ECANCELED);
 }
 
+/* Where they are is remembered, all else was the descriptor's. */
+static void
+ask_the_sockets(void)
+{
+	enum torc_option bytes = TORC_SEND_BUF_BYTES;
+	struct torc_credentials peer;
+	char name[TORC_CONGESTION_MAX];
+	struct torc_address at;
+	int value;
+
+	must_be(torc_stream_local(all.near, &at), -ECANCELED);
+	must_be(torc_stream_peer(all.near, &at), -ECANCELED);
+	must_be(torc_stream_fd(all.near), -ECANCELED);
+	must_be(torc_stream_option_set(all.near, bytes, 1), -ECANCELED);
+	must_be(torc_stream_option_get(all.near, bytes, &value), -ECANCELED);
+	must_be(torc_stream_congestion_set(all.near, "reno"), -ECANCELED);
+	must_be(torc_stream_congestion_get(all.near, name), -ECANCELED);
+	must_be(torc_stream_peer_credentials(all.near, &peer), -ECANCELED);
+	must_be(torc_stream_peer_pidfd(all.near), -ECANCELED);
+	must_be(torc_listener_address(all.listener, &at), 0);
+	must_be(torc_listener_option_set(all.listener, bytes, 1), -ECANCELED);
+	must_be(torc_listener_option_get(all.listener, bytes, &value),
+		-ECANCELED);
+	must_be(torc_listener_congestion_set(all.listener, "reno"), -ECANCELED);
+	must_be(torc_udp_address(all.udp, &at), 0);
+	must_be(torc_udp_option_set(all.udp, bytes, 1), -ECANCELED);
+	must_be(torc_udp_option_get(all.udp, bytes, &value), -ECANCELED);
+	must_be(torc_udp_join_set(all.udp, true), -ECANCELED);
+	must_be(torc_udp_multicast_join(all.udp, &at, 0), -ECANCELED);
+	must_be(torc_udp_multicast_leave(all.udp, &at, 0), -ECANCELED);
+}
+
 static void
 begin_with_the_rest(void)
 {
 	struct torc_pipe_write write = { .data = "x", .bytes = 1 };
 	struct torc_file_op op;
 	struct torc_future future;
+	const void *data;
 
 	torc_accept_start(all.listener, &future);
 	must_be(future.value, -ECANCELED);
 	torc_listener_stop(all.listener);
 	torc_listener_ahead_set(all.listener, 1);
+	torc_udp_recv_start(all.udp, &future);
+	must_be(future.value, -ECANCELED);
+	must_be(torc_udp_try_recv(all.udp, &data, NULL), -ECANCELED);
+	must_be(torc_udp_try_send(all.udp, "x", 1, NULL), -ECANCELED);
 	later.read.bytes = 1;
 	torc_pipe_read_start(all.reader, &later.read);
 	must_be(later.read.done.value, -ECANCELED);
@@ -421,6 +459,7 @@ static void
 begin_all(void)
 {
 	begin_with_streams();
+	ask_the_sockets();
 	begin_with_the_rest();
 }
 

@@ -13,6 +13,7 @@
 struct one_of_each {
 	struct torc_stream *near, *far; /* connected to each other */
 	struct torc_listener *listener;
+	struct torc_udp *udp;
 	struct torc_pipe *reader, *writer;
 	struct torc_file *file;
 	struct torc_dir *dir;
@@ -37,9 +38,11 @@ static inline void
 open_one_of_each(const struct torc_process_options *options)
 {
 	struct torc_address address = address_of(TCP);
+	struct torc_address datagrams = address_of("udp:127.0.0.1:0");
 
 	must_be(torc_stream_pair(&all.near, &all.far), 0);
 	must_be(torc_listen(&all.listener, &address, NULL), 0);
+	must_be(torc_udp_bind(&all.udp, &datagrams), 0);
 	must_be(torc_pipe_open(&all.reader, &all.writer), 0);
 	must_be(torc_file_open(&all.file, "/dev/null", O_RDWR, 0), 0);
 	must_be(torc_dir_open(&all.dir, "/"), 0);

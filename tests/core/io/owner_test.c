@@ -6,6 +6,7 @@
  * Method  The real kernel. Each mistake is made in a child with two shards;
  *         what it writes before it aborts is compared.
  */
+#include <limits.h>
 #include <sys/wait.h>
 
 #include "tests/core/io/one_of_each.h"
@@ -16,21 +17,47 @@ static struct {
 	struct torc_future future;
 	struct torc_send send;
 	struct torc_send_fds send_fds;
+	struct torc_send_file send_file;
 	struct torc_recv_fds recv_fds;
 	struct torc_relay relay;
 	struct torc_pipe_read read;
 	struct torc_pipe_write write;
 	struct torc_file_op op;
+	struct torc_stream *stream;
+	struct torc_address address;
+	struct torc_credentials peer;
+	struct torc_signal_info info;
+	struct iovec pieces[IOV_MAX + 1];
 	const void *data;
-	char byte;
+	char byte, name[TORC_CONGESTION_MAX];
 	unsigned count;
+	int value;
 } op;
+
+/* Streams that refuse some calls before they begin. */
+static struct {
+	struct torc_listener *listener;
+	struct torc_stream *tcp, *packet, *other;
+} over;
+
+static void
+open_over(void)
+{
+	struct torc_address address = address_of(TCP);
+
+	must_be(torc_listen(&over.listener, &address, NULL), 0);
+	must_be(torc_listener_address(over.listener, &address), 0);
+	must_be(torc_connect(&over.tcp, &address), 0);
+	must_be(torc_packet_pair(&over.packet, &over.other), 0);
+}
 
 static void
 open_all(void)
 {
 	const char *argv[] = { "true", NULL };
 
+	open_over();
+	/* Without a wait from here on: the process would end in it. */
 	open_one_of_each(&(struct torc_process_options){ .argv = argv });
 	op.send = (struct torc_send){ .data = &op.byte, .bytes = 1 };
 	op.recv_fds.buf = op.read.buf = &op.byte;
@@ -41,181 +68,85 @@ open_all(void)
 
 /* ---- the calls ---- */
 
-static void
-recv_start(void)
-{
-	torc_recv_start(all.near, &op.future);
-}
+#define CALL(name_, call_)      \
+	static void name_(void) \
+	{                       \
+		call_;          \
+	}
+CALL(recv_start, torc_recv_start(all.near, &op.future))
+CALL(recv_what_is_there, (void)!torc_recv(all.near, &op.data))
+CALL(reset_start, torc_reset_start(all.near, &op.future))
+CALL(send_start, torc_send_start(all.near, &op.send))
+CALL(send_nothing,
+	torc_send_file_start(all.near, &op.send_file, all.file, 0, 0))
+CALL(recv_fds_start, torc_recv_fds_start(all.near, &op.recv_fds))
+CALL(shut, (void)!torc_shutdown(all.near))
+CALL(local, (void)!torc_stream_local(all.near, &op.address))
+CALL(peer, (void)!torc_stream_peer(all.near, &op.address))
+CALL(stream_fd, (void)!torc_stream_fd(all.near))
+CALL(peer_credentials, (void)!torc_stream_peer_credentials(all.near, &op.peer))
+CALL(peer_pidfd, (void)!torc_stream_peer_pidfd(all.near))
+CALL(set_option, (void)!torc_stream_option_set(all.near, TORC_PRIORITY, 0))
+CALL(get_option,
+	(void)!torc_stream_option_get(all.near, TORC_PRIORITY, &op.value))
+CALL(set_congestion, (void)!torc_stream_congestion_set(all.near, "reno"))
+CALL(get_congestion, (void)!torc_stream_congestion_get(all.near, op.name))
+CALL(join_streams, torc_relay_start(&op.relay, all.near, all.far, 0))
+CALL(close_stream, torc_close(all.near))
+CALL(abort_stream, torc_abort(all.near))
+CALL(send_fds_over_tcp,
+	torc_send_fds_start(over.tcp, &op.send_fds, &op.byte, 1, NULL, 0))
+CALL(close_tcp, torc_close(over.tcp))
+CALL(send_too_many_pieces,
+	torc_send_vec_start(over.packet, &op.send, op.pieces, IOV_MAX + 1))
+CALL(close_packet, torc_close(over.packet))
 
-static void
-recv_what_is_there(void)
-{
-	(void)!torc_recv(all.near, &op.data);
-}
+CALL(accept_start, torc_accept_start(all.listener, &op.future))
+CALL(accept_one, (void)!torc_accept(all.listener, &op.stream))
+CALL(stop_listener, torc_listener_stop(all.listener))
+CALL(set_ahead, torc_listener_ahead_set(all.listener, 0))
+CALL(listener_address, (void)!torc_listener_address(all.listener, &op.address))
+CALL(set_listener,
+	(void)!torc_listener_option_set(all.listener, TORC_PRIORITY, 0))
+CALL(get_listener,
+	(void)!torc_listener_option_get(all.listener, TORC_PRIORITY, &op.value))
+CALL(set_listeners_congestion,
+	(void)!torc_listener_congestion_set(all.listener, "reno"))
+CALL(close_listener, torc_listener_close(all.listener))
 
-static void
-reset_start(void)
-{
-	torc_reset_start(all.near, &op.future);
-}
+CALL(udp_recv_start, torc_udp_recv_start(all.udp, &op.future))
+CALL(udp_try_recv, (void)!torc_udp_try_recv(all.udp, &op.data, NULL))
+CALL(udp_send, (void)!torc_udp_send(all.udp, "x", 1, NULL))
+CALL(udp_try_send, (void)!torc_udp_try_send(all.udp, "x", 1, NULL))
+CALL(udp_connect, (void)!torc_udp_connect(all.udp, &op.address))
+CALL(udp_address, (void)!torc_udp_address(all.udp, &op.address))
+CALL(udp_join_group, (void)!torc_udp_multicast_join(all.udp, &op.address, 0))
+CALL(udp_leave_group, (void)!torc_udp_multicast_leave(all.udp, &op.address, 0))
+CALL(udp_set_join, (void)!torc_udp_join_set(all.udp, true))
+CALL(set_udp, (void)!torc_udp_option_set(all.udp, TORC_PRIORITY, 0))
+CALL(get_udp, (void)!torc_udp_option_get(all.udp, TORC_PRIORITY, &op.value))
+CALL(close_udp, torc_udp_close(all.udp))
 
-static void
-send_start(void)
-{
-	torc_send_start(all.near, &op.send);
-}
+CALL(read_pipe, torc_pipe_read_start(all.reader, &op.read))
+CALL(write_pipe, torc_pipe_write_start(all.writer, &op.write))
+CALL(close_pipe, torc_pipe_close(all.reader))
 
-static void
-send_fds_start(void)
-{
-	torc_send_fds_start(all.near, &op.send_fds, &op.byte, 1, NULL, 0);
-}
+CALL(read_file, torc_file_pread_start(all.file, &op.byte, 1, 0, &op.op))
+CALL(seek_file, torc_file_seek(all.file, 0))
+CALL(file_position, (void)torc_file_position(all.file))
+CALL(close_file, torc_file_close(all.file))
+CALL(read_dir, torc_dir_next_start(all.dir, &op.future))
+CALL(close_dir, torc_dir_close(all.dir))
 
-static void
-recv_fds_start(void)
-{
-	torc_recv_fds_start(all.near, &op.recv_fds);
-}
+CALL(wait_process, torc_process_wait_start(all.process, &op.future))
+CALL(try_process, (void)!torc_process_try_wait(all.process, NULL))
+CALL(kill_process, (void)!torc_process_kill(all.process, SIGTERM))
+CALL(close_process, torc_process_close(all.process))
+CALL(detach_process, torc_process_detach(all.process))
 
-static void
-shut(void)
-{
-	(void)!torc_shutdown(all.near);
-}
-
-static void
-join_streams(void)
-{
-	torc_relay_start(&op.relay, all.near, all.far, 0);
-}
-
-static void
-close_stream(void)
-{
-	torc_close(all.near);
-}
-
-static void
-abort_stream(void)
-{
-	torc_abort(all.near);
-}
-
-static void
-accept_start(void)
-{
-	torc_accept_start(all.listener, &op.future);
-}
-
-static void
-accept_one(void)
-{
-	struct torc_stream *stream;
-
-	(void)!torc_accept(all.listener, &stream);
-}
-
-static void
-stop_listener(void)
-{
-	torc_listener_stop(all.listener);
-}
-
-static void
-set_ahead(void)
-{
-	torc_listener_ahead_set(all.listener, 0);
-}
-
-static void
-close_listener(void)
-{
-	torc_listener_close(all.listener);
-}
-
-static void
-read_pipe(void)
-{
-	torc_pipe_read_start(all.reader, &op.read);
-}
-
-static void
-write_pipe(void)
-{
-	torc_pipe_write_start(all.writer, &op.write);
-}
-
-static void
-close_pipe(void)
-{
-	torc_pipe_close(all.reader);
-}
-
-static void
-read_file(void)
-{
-	torc_file_pread_start(all.file, &op.byte, 1, 0, &op.op);
-}
-
-static void
-close_file(void)
-{
-	torc_file_close(all.file);
-}
-
-static void
-read_dir(void)
-{
-	torc_dir_next_start(all.dir, &op.future);
-}
-
-static void
-close_dir(void)
-{
-	torc_dir_close(all.dir);
-}
-
-static void
-wait_process(void)
-{
-	torc_process_wait_start(all.process, &op.future);
-}
-
-static void
-try_process(void)
-{
-	(void)!torc_process_try_wait(all.process, NULL);
-}
-
-static void
-kill_process(void)
-{
-	(void)!torc_process_kill(all.process, SIGTERM);
-}
-
-static void
-close_process(void)
-{
-	torc_process_close(all.process);
-}
-
-static void
-detach_process(void)
-{
-	torc_process_detach(all.process);
-}
-
-static void
-wait_signal(void)
-{
-	torc_signal_start(all.signals, &op.future);
-}
-
-static void
-close_signals(void)
-{
-	torc_signals_close(all.signals);
-}
+CALL(wait_signal, torc_signal_start(all.signals, &op.future))
+CALL(signal_info, torc_signal_info(all.signals, &op.info))
+CALL(close_signals, torc_signals_close(all.signals))
 
 static const struct call {
 	void (*make)(void);
@@ -228,24 +159,54 @@ static const struct call {
 	{ recv_what_is_there, close_stream, STREAM },
 	{ reset_start, close_stream, STREAM },
 	{ send_start, close_stream, STREAM },
-	{ send_fds_start, close_stream, STREAM },
+	{ send_nothing, close_stream, STREAM },
 	{ recv_fds_start, close_stream, STREAM },
 	{ shut, close_stream, STREAM },
+	{ local, close_stream, STREAM },
+	{ peer, close_stream, STREAM },
+	{ stream_fd, close_stream, STREAM },
+	{ peer_credentials, close_stream, STREAM },
+	{ peer_pidfd, close_stream, STREAM },
+	{ set_option, close_stream, STREAM },
+	{ get_option, close_stream, STREAM },
+	{ set_congestion, close_stream, STREAM },
+	{ get_congestion, close_stream, STREAM },
 	{ join_streams, close_stream, STREAM },
 	{ close_stream, NULL, STREAM },
 	{ abort_stream, NULL, STREAM },
+	{ send_fds_over_tcp, close_tcp, STREAM },
+	{ send_too_many_pieces, close_packet, STREAM },
 #define LISTENER "a listener", "or listen there as well"
 	{ accept_start, close_listener, LISTENER },
 	{ accept_one, close_listener, LISTENER },
 	{ stop_listener, NULL, LISTENER },
 	{ set_ahead, NULL, LISTENER },
+	{ listener_address, close_listener, LISTENER },
+	{ set_listener, close_listener, LISTENER },
+	{ get_listener, close_listener, LISTENER },
+	{ set_listeners_congestion, close_listener, LISTENER },
 	{ close_listener, NULL, LISTENER },
+#define UDP "a udp socket", "or bind one on each shard"
+	{ udp_recv_start, close_udp, UDP },
+	{ udp_try_recv, close_udp, UDP },
+	{ udp_send, close_udp, UDP },
+	{ udp_try_send, close_udp, UDP },
+	{ udp_connect, close_udp, UDP },
+	{ udp_address, close_udp, UDP },
+	{ udp_join_group, close_udp, UDP },
+	{ udp_leave_group, close_udp, UDP },
+	{ udp_set_join, close_udp, UDP },
+	{ set_udp, close_udp, UDP },
+	{ get_udp, close_udp, UDP },
+	{ close_udp, NULL, UDP },
 #define PIPE "a pipe", "or adopt its descriptor"
 	{ read_pipe, close_pipe, PIPE },
 	{ write_pipe, close_pipe, PIPE },
 	{ close_pipe, NULL, PIPE },
 #define EACH "or open it on each"
 	{ read_file, close_file, "a file", EACH },
+	{ seek_file, close_file, "a file", EACH },
+	{ file_position, close_file, "a file", EACH },
 	{ close_file, NULL, "a file", EACH },
 	{ read_dir, close_dir, "a directory", EACH },
 	{ close_dir, NULL, "a directory", EACH },
@@ -257,6 +218,7 @@ static const struct call {
 	{ detach_process, NULL, PROCESS },
 #define SIGNALS "a set of signals", "or send them on"
 	{ wait_signal, close_signals, SIGNALS },
+	{ signal_info, close_signals, SIGNALS },
 	{ close_signals, NULL, SIGNALS },
 };
 #define CALLS_COUNT (sizeof(calls) / sizeof(calls[0]))
