@@ -46,7 +46,7 @@ struct torc_relay_half {
 	/* Result. */
 	uint64_t bytes;    /* delivered to the other side's kernel */
 	uint64_t ended_ns; /* torc_now_ns() at its end; 0: it goes on */
-	int error;         /* 0: its end of file was passed on; see below */
+	int error;         /* 0: its end of file was passed on; see above */
 
 	/* Runtime only. */
 	uint16_t _queued; /* buffers on their way */

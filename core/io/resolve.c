@@ -14,7 +14,7 @@
 #include "core/io/address_priv.h"
 #include "core/shard_priv.h"
 
-/* No answer has more; a larger `out` stays empty from there. */
+/* More are not stored, however large `out` is. */
 #define FOUND_MAX 1024
 
 struct torc_lookup {

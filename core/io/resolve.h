@@ -42,7 +42,7 @@ extern "C" {
 
 /*
  * Look up all addresses of `text`, in the order in which they should be tried,
- * and store the first out_max of them; out_max > 0.
+ * and store the first out_max of them, 1024 at most; out_max > 0.
  *
  * Returns  how many were stored, at least 1; or -errno.
  * Cost     a numeric host: no wait and no allocation. A name: one allocation

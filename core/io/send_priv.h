@@ -53,7 +53,7 @@ void torc__send_init(struct torc_stream *s);
 /* End every queued send with `error`. None may be in flight. */
 void torc__send_fail(struct torc_stream *s, int error);
 
-/* From stream.c, for send.c: an error was seen; it is the first or not. */
+/* An error of either direction was seen: the stream's, if it is the first. */
 void torc__stream_fail(struct torc_stream *s, int error);
 
 /* The close goes on if neither half has anything in flight. */

@@ -15,8 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <torc/core/io/address.h>
-
+#include "core/io/address_priv.h"
 #include "tests/test.h"
 
 #define PATH_107                                                      \
@@ -152,16 +151,21 @@ wrong_texts_are_refused_with_a_reason(void **unused)
 static void
 a_host_that_is_too_long_is_refused(void **unused)
 {
-	char text[1000];
+	struct torc_address_name name;
 	struct torc_address address;
 	const char *why;
+	char text[300];
 
 	(void)unused;
 	memset(text, 'a', sizeof(text));
-	memcpy(text + sizeof(text) - 4, ":80", 4);
+	memcpy(text + TORC__HOST_BYTES_MAX + 1, ":80", 4);
 
 	assert_int_equal(torc_address_parse(&address, text, &why), -EINVAL);
 	assert_non_null(strstr(why, "too long"));
+	assert_int_equal(
+		torc__address_parse_numeric(&address, &name, text + 1, &why),
+		1);
+	assert_int_equal(strlen(name.host), TORC__HOST_BYTES_MAX);
 }
 
 static void

@@ -3,104 +3,33 @@
  * Goal    A name gives all addresses that the machine's resolver knows, in its
  *         order; whoever stops waiting is free at once, however slow the name
  *         server, and what was left behind is given back when it ends.
- * Method  The real getaddrinfo() in mount and network namespaces of the test's
- *         own: its /etc/hosts, and a name server that is a task of the test,
- *         which stays silent where it is asked to. Where namespaces are
- *         forbidden these cases are skipped, and that is said.
+ * Method  The real getaddrinfo() with an /etc/hosts of the test's own, and a
+ *         name server that is a task of the test, which stays silent where it
+ *         is asked to.
  */
 #include <arpa/inet.h>
-#include <net/if.h>
-#include <netdb.h>
-#include <sched.h>
-#include <sys/mount.h>
-#include <sys/stat.h>
 
-#include "tests/core/io/fixture.h"
+#include "tests/core/io/names.h"
 #include "tests/support/failing_alloc.h"
 
 #define FOUND_MAX 8
+/* One more than a look-up stores. */
+#define CROWD 1025
 
-/* ---- a world of its own ---- */
+static char hosts[64 << 10] = "127.0.0.1 localhost\n"
+			      "127.0.0.9 pair\n127.0.0.1 pair\n"
+			      "10.1.1.1 many\n10.1.1.2 many\nfd00::1 many\n"
+			      "10.1.1.3 many\n";
 
-static bool has_world;
-
-static bool
-put(const char *path, const char *text)
+static void
+add_crowd(void)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-	bool is_put;
+	size_t len = strlen(hosts);
 
-	if (fd < 0)
-		return false;
-	is_put = write(fd, text, strlen(text)) == (ssize_t)strlen(text);
-	close(fd);
-	return is_put;
-}
-
-/* Over a file of the machine's, seen by this process only. */
-static bool
-cover(const char *dir, const char *name, const char *text)
-{
-	char from[128], to[128];
-
-	snprintf(from, sizeof(from), "%s/%s", dir, name);
-	snprintf(to, sizeof(to), "/etc/%s", name);
-	return put(from, text) && mount(from, to, NULL, MS_BIND, NULL) == 0;
-}
-
-static bool
-raise_loopback(void)
-{
-	struct ifreq request = { .ifr_name = "lo" };
-	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
-	bool is_up;
-
-	if (fd < 0)
-		return false;
-	request.ifr_flags = IFF_UP | IFF_RUNNING;
-	is_up = ioctl(fd, SIOCSIFFLAGS, &request) == 0;
-	close(fd);
-	return is_up;
-}
-
-static bool
-become_root_of_own(void)
-{
-	unsigned uid = getuid(), gid = getgid();
-	char text[32];
-
-	if (uid == 0)
-		return unshare(CLONE_NEWNS | CLONE_NEWNET) == 0;
-	if (unshare(CLONE_NEWUSER | CLONE_NEWNS | CLONE_NEWNET) != 0)
-		return false;
-	snprintf(text, sizeof(text), "0 %u 1", uid);
-	if (!put("/proc/self/uid_map", text) ||
-		!put("/proc/self/setgroups", "deny"))
-		return false;
-	snprintf(text, sizeof(text), "0 %u 1", gid);
-	return put("/proc/self/gid_map", text);
-}
-
-static bool
-make_world(void)
-{
-	/* Of this process, too: nothing is left of it. */
-	const char *dir = "/tmp";
-
-	if (!become_root_of_own() ||
-		mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) != 0 ||
-		mount("none", dir, "tmpfs", 0, NULL) != 0)
-		return false;
-	return raise_loopback() &&
-	       cover(dir, "hosts",
-		       "127.0.0.1 localhost\n"
-		       "127.0.0.9 pair\n127.0.0.1 pair\n"
-		       "10.1.1.1 many\n10.1.1.2 many\nfd00::1 many\n"
-		       "10.1.1.3 many\n") &&
-	       cover(dir, "host.conf", "multi on\n") &&
-	       cover(dir, "nsswitch.conf", "hosts: files dns\n") &&
-	       cover(dir, "resolv.conf",
-		       "nameserver 127.0.0.1\noptions timeout:1 attempts:1\n");
+	for (unsigned i = 0; i < CROWD; i++)
+		len += (size_t)snprintf(hosts + len, sizeof(hosts) - len,
+			"10.9.%u.%u crowd\n", i / 250, i % 250 + 1);
+	must(len < sizeof(hosts));
 }
 
 /* ---- a name server ---- */
@@ -168,15 +97,6 @@ with_name_server(torc_task_fn *fn)
 	torc_cancel_join(server, NULL);
 	torc_udp_close(udp);
 	return 0;
-}
-
-static struct torc_blocking_counts
-counts(void)
-{
-	struct torc_blocking_counts now;
-
-	torc_blocking_counts(&now);
-	return now;
 }
 
 /* ---- what needs no name ---- */
@@ -319,6 +239,19 @@ no_more_are_stored_than_there_is_room_for(void *unused)
 	must_be(found[2].type, TORC_TCP);
 	must_be(found[3].type, (int)0xaaaaaaaa);
 	must_be(torc_resolve("many:80", found, 100000) > 0, 1);
+	return 0;
+}
+
+static int
+of_a_crowd_1024_are_stored(void *unused)
+{
+	static struct torc_address found[CROWD];
+
+	(void)unused;
+	memset(&found[CROWD - 1], 0xaa, sizeof(found[0]));
+	must_be(torc_resolve("crowd:80", found, CROWD), CROWD - 1);
+	must_be(found[CROWD - 2].type, TORC_TCP);
+	must_be(found[CROWD - 1].type, (int)0xaaaaaaaa);
 	return 0;
 }
 
@@ -485,138 +418,12 @@ the_end_comes_after_what_was_abandoned(void *unused)
 	return with_name_server(leave_a_look_up);
 }
 
-/* ---- connecting ---- */
-
-/* A listener on 127.0.0.9, which is tried last, and "HOST:PORT" for it. */
-static struct torc_listener *
-listen_for(const char *host, char *text, size_t bytes)
-{
-	struct torc_address address = address_of("127.0.0.9:0");
-	struct torc_listener *listener;
-
-	must_be(torc_listen(&listener, &address, NULL), 0);
-	torc_listener_address(listener, &address);
-	snprintf(text, bytes, "%s:%u", host, ntohs(address.in.sin_port));
-	return listener;
-}
-
 static int
-the_first_address_that_takes_the_connection_is_taken(void *unused)
+fill_all_caches(void *unused)
 {
-	struct torc_stream *stream, *peer;
-	struct torc_connect_to connect;
-	struct torc_listener *listener;
-	char text[64];
+	int ret = fill_caches(unused);
 
-	(void)unused;
-	listener = listen_for("pair", text, sizeof(text));
-	torc_connect_to_start(&connect, text);
-	must_be(torc_await(&connect.done), 0);
-	must_be(connect._tried, 2);
-	must_be(torc_accept(listener, &peer), 0);
-	torc_close(connect.stream);
-	torc_close(peer);
-	must_be(torc_connect_to(&stream, text), 0);
-	must_be(torc_accept(listener, &peer), 0);
-	torc_close(stream);
-	torc_close(peer);
-	torc_listener_close(listener);
-	turn();
-	must_be(torc_connect_to(&stream, text), -ECONNREFUSED);
-	must_be(torc_connect_to(&stream, "udp:127.0.0.1:9"), -EINVAL);
-	must_be(torc_connect_to(&stream, "unix-dgram:/run/x"), -EINVAL);
-	must_be(torc_connect_to(&stream, "no port"), -EINVAL);
-	return 0;
-}
-
-/* Nobody answers: the one place in the backlog is taken. */
-static int
-connect_to_the_deaf(void *unused)
-{
-	struct torc_address address = address_of(TCP);
-	struct torc_connect_to connect;
-	int listener = raw_socket(&address), taker;
-	char text[64];
-
-	(void)unused;
-	must_be(bind(listener, &address.sa, address.len), 0);
-	must_be(listen(listener, 0), 0);
-	must_be(getsockname(listener, &address.sa, &address.len), 0);
-	taker = raw_connect(&address);
-	snprintf(text, sizeof(text), "pair:%u", ntohs(address.in.sin_port));
-
-	torc_connect_to_start(&connect, text);
-	torc_future_cancel(&connect.done);
-	must_be(torc_await(&connect.done), -ECANCELED);
-	wait_until(counts().running == 0);
-	torc_connect_to_start(&connect, text);
-	wait_until(connect._tried == 1);
-	turn();
-	torc_future_cancel(&connect.done);
-	must_be(torc_await(&connect.done), -ECANCELED);
-	must_be(connect._tried, 1);
-	close(taker);
-	close(listener);
-	return 0;
-}
-
-static int
-a_cancel_ends_it_at_either_step(void *unused)
-{
-	return connect_to_the_deaf(unused);
-}
-
-static void
-name_case(void **state)
-{
-	if (!has_world) {
-		print_message("skip: no namespaces of one's own here, and so "
-			      "no name server to be silent\n");
-		skip();
-	}
-	run_case(state);
-}
-
-#define NAMES(fn_, threads)                                     \
-	{                                                       \
-		.name = #fn_, .test_func = name_case,           \
-		.initial_state = &(struct torc_case)            \
-		{                                               \
-			.fn = fn_, .options = {                 \
-				.shards = 1,                    \
-				.blocking_threads_max = threads \
-			}                                       \
-		}                                               \
-	}
-
-static int
-look_up_for_long(void *arg)
-{
-	struct addrinfo *list;
-
-	(void)arg;
-	must_be(getaddrinfo("many", NULL, NULL, &list), 0);
-	freeaddrinfo(list);
-	return usleep(20000);
-}
-
-/*
- * The C library keeps what its first look-ups have read, and the stacks of a
- * few threads with what belongs to them.
- */
-static int
-fill_caches(void *arg)
-{
-	struct torc_blocking jobs[16];
-	struct torc_address found[FOUND_MAX];
-
-	(void)arg;
-	for (int i = 0; i < 16; i++)
-		torc_blocking_start(&jobs[i], look_up_for_long, NULL);
-	for (int i = 0; i < 16; i++)
-		must_be(torc_await(&jobs[i].done), 0);
-	must_be(torc_resolve("many:80", found, FOUND_MAX), 4);
-	return with_name_server(ask_the_silent);
+	return ret < 0 ? ret : with_name_server(ask_the_silent);
 }
 
 int
@@ -629,19 +436,19 @@ main(void)
 		WITH_TORC(a_cancelled_task_asks_nobody),
 		NAMES(a_name_gives_all_its_addresses_in_order, 0),
 		NAMES(no_more_are_stored_than_there_is_room_for, 0),
+		NAMES(of_a_crowd_1024_are_stored, 0),
 		NAMES(a_name_server_of_the_same_shard_is_asked, 0),
 		NAMES(a_silent_name_server_holds_up_nobody_who_gave_up, 0),
 		NAMES(without_a_free_thread_a_look_up_waits, 1),
 		NAMES(a_silent_name_server_holds_up_no_other_job, 8),
 		NAMES(the_end_comes_after_what_was_abandoned, 0),
-		NAMES(the_first_address_that_takes_the_connection_is_taken, 0),
-		NAMES(a_cancel_ends_it_at_either_step, 0),
 	};
 
-	has_world = make_world();
+	add_crowd();
+	has_world = make_world(hosts);
 	if (has_world)
 		must_be(torc_run(&(struct torc_options){ .shards = 1 },
-				fill_caches, NULL),
+				fill_all_caches, NULL),
 			0);
 	return cmocka_run_group_tests_name(
 		"core/io/resolve", tests, NULL, NULL);
