@@ -147,9 +147,10 @@ int torc_path_mkdir_all(const char *path, mode_t mode)
  * meanwhile. What is gone before it is reached is no error. Made of several
  * calls: to start it, spawn a task. A cancel, or an error, leaves the rest.
  *
- * Returns  0; -ENOENT: there is nothing of that name; -ENOTEMPTY: somebody put
- *          more into it meanwhile, which is not tried again; -errno.
- * Cost     a descriptor and 40 KiB for each level below `path`.
+ * Returns  0; -ENOENT: there is nothing of that name; -EINVAL: it ends in "."
+ *          or "..", or is "/", and nothing was removed; -ENOTEMPTY: somebody
+ *          put more into it meanwhile, which is not tried again; -errno.
+ * Cost     a descriptor and 40 KiB for each level, `path` itself included.
  */
 int torc_path_remove_all(const char *path) __attribute__((warn_unused_result));
 

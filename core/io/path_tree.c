@@ -166,13 +166,37 @@ next_entry(const struct level *level, struct torc_dir_entry *entry)
 	return ret == -ENOENT ? 0 : ret;
 }
 
+/*
+ * "." and "..", and "/", whatever they lead to: no such name can be removed,
+ * and what is inside must not go before that is found out.
+ */
+static bool
+ends_in_no_name(const char *path)
+{
+	size_t end = strlen(path), begin;
+
+	while (end > 0 && path[end - 1] == '/')
+		end--;
+	begin = end;
+	while (begin > 0 && path[begin - 1] != '/')
+		begin--;
+	if (begin == end)
+		return path[0] == '/';
+	return path[begin] == '.' &&
+	       (end - begin == 1 ||
+		       (end - begin == 2 && path[begin + 1] == '.'));
+}
+
 int
 torc_path_remove_all(const char *path)
 {
 	struct torc_dir_entry entry;
 	struct level *top = NULL;
-	int ret = torc_path_unlink(path);
+	int ret;
 
+	if (ends_in_no_name(path))
+		return -EINVAL;
+	ret = torc_path_unlink(path);
 	if (ret != -EISDIR)
 		return ret;
 	ret = go_down(&top, path);

@@ -195,10 +195,37 @@ trees_go_and_what_they_lead_to_stays(void **state)
 	note_runs(&result);
 }
 
+static int
+remove_the_root(void *unused)
+{
+	struct torc_stat stat;
+	int ret;
+
+	(void)unused;
+	ret = torc_path_mkdir_all("/tmp/kept", 0700);
+	if (ret < 0)
+		return ret;
+	if (torc_path_remove_all("/") != -EINVAL ||
+		torc_path_remove_all("///") != -EINVAL ||
+		torc_path_remove_all("") != -ENOENT)
+		return -EBADMSG;
+	return torc_path_stat("/tmp/kept", &stat);
+}
+
+/* Here, where it is nobody's. */
+static void
+the_root_is_not_emptied(void **state)
+{
+	(void)state;
+	assert_int_equal(
+		torc_sim_run(NULL, NULL, remove_the_root, NULL, NULL), 0);
+}
+
 int
 main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(the_root_is_not_emptied),
 		cmocka_unit_test(trees_go_and_what_they_lead_to_stays),
 	};
 

@@ -200,6 +200,47 @@ a_file_or_a_link_goes_alone(void *unused)
 	return 0;
 }
 
+/* rm(1) refuses them, too. "/" is tried where the disk is simulated. */
+static int
+what_no_name_can_be_removed_of_is_left_alone(void *unused)
+{
+	const char *const names[] = { ".", "..", "./", "..//", "sub/.",
+		"sub/..", "sub/./", "sub/..//", "missing/." };
+	int here = open(".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+
+	(void)unused;
+	must_be(mkdir(path_of("dots"), 0700), 0);
+	must_be(mkdir(path_of("dots/at"), 0700), 0);
+	must_be(mkdir(path_of("dots/at/sub"), 0700), 0);
+	file_of("dots/file", 1);
+	file_of("dots/at/file", 1);
+	file_of("dots/at/sub/file", 1);
+	must_be(chdir(path_of("dots/at")), 0);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		must_be(torc_path_remove_all(names[i]), -EINVAL);
+	must_be(fchdir(here), 0);
+	must(is_there(path_of("dots/file")));
+	must(is_there(path_of("dots/at/file")));
+	must(is_there(path_of("dots/at/sub/file")));
+	close(here);
+	return 0;
+}
+
+/* They are names like any other. */
+static int
+what_only_begins_with_dots_goes(void *unused)
+{
+	(void)unused;
+	must_be(mkdir(path_of("..."), 0700), 0);
+	must_be(mkdir(path_of(".../.hidden"), 0700), 0);
+	must_be(mkdir(path_of(".../..two"), 0700), 0);
+	must_be(torc_path_remove_all(path_of(".../.hidden/")), 0);
+	must_be(torc_path_remove_all(path_of(".../..two")), 0);
+	must_be(torc_path_remove_all(path_of("...")), 0);
+	must(!is_there(path_of("...")));
+	return 0;
+}
+
 /* Somebody puts it there once the name was read: for a removal's own open. */
 static int
 a_link_in_place_of_a_directory_is_not_opened(void *unused)
@@ -331,6 +372,8 @@ main(int argc, char **argv)
 		WITH_TORC(a_tree_goes_and_what_links_lead_to_stays),
 		WITH_TORC(a_directory_of_many_batches_is_emptied),
 		WITH_TORC(a_file_or_a_link_goes_alone),
+		WITH_TORC(what_no_name_can_be_removed_of_is_left_alone),
+		WITH_TORC(what_only_begins_with_dots_goes),
 		WITH_TORC(a_link_in_place_of_a_directory_is_not_opened),
 		WITH_TORC(two_may_remove_the_same_tree),
 		WITH_TORC(what_another_removes_once_it_is_open_is_no_error),
