@@ -262,11 +262,9 @@ static void
 open_start(struct torc_dir **out, int dir_fd, const char *path, int flags,
 	struct torc_dir_op *op)
 {
+	struct torc_shard *shard = torc__shard_current("torc_dir_open");
 	struct torc_dir *dir;
 
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("torc_dir_open outside a task: only functions "
-			    "that torc_spawn() started may wait");
 	dir = torc_malloc(sizeof(*dir));
 	*op = (struct torc_dir_op){ ._dir = dir, ._out = out };
 	torc_future_init(&op->done, cancel_open, op);
@@ -275,7 +273,7 @@ open_start(struct torc_dir **out, int dir_fd, const char *path, int flags,
 		return;
 	}
 	memset(dir, 0, offsetof(struct torc_dir, batch));
-	dir->shard = torc__shard;
+	dir->shard = shard;
 	dir->resource.close = close_resource;
 	torc__file_open_at_start(&dir->file, dir_fd, path,
 		O_RDONLY | O_DIRECTORY | flags, 0, &dir->open_op);

@@ -217,6 +217,7 @@ finish_open(struct torc_file_op *op, int64_t value)
 uint64_t
 torc_file_position(struct torc_file *file)
 {
+	own(file);
 	if (file->is_probed)
 		return file->position;
 	file->is_probed = true;
@@ -295,6 +296,29 @@ cancel_op(struct torc_future *done)
 		torc__op_cancel(&op->_file->shard->ring, &op->_op);
 }
 
+/*
+ * One that waits for a thread ends inside its cancel, and whoever is told may
+ * end others: begin anew. What is cancelled already is on its way out.
+ */
+static void
+cancel_all(struct torc_file *file)
+{
+	struct torc_link *link = file->ops.next;
+
+	while (link != &file->ops) {
+		struct torc_file_op *op =
+			torc__container_of(link, struct torc_file_op, _link);
+		bool is_in_pool = torc__op_is_idle(&op->_op);
+
+		link = link->next;
+		if (op->_is_canceled)
+			continue;
+		cancel_op(&op->done);
+		if (is_in_pool)
+			link = file->ops.next;
+	}
+}
+
 static void
 begin(struct torc_file *file, struct torc_file_op *op)
 {
@@ -350,11 +374,9 @@ void
 torc__file_open_at_start(struct torc_file **out, int dir_fd, const char *path,
 	int flags, mode_t mode, struct torc_file_op *op)
 {
+	struct torc_shard *shard = torc__shard_current("torc_file_open");
 	struct torc_file *file;
 
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("torc_file_open outside a task: only functions "
-			    "that torc_spawn() started may wait");
 	*op = (struct torc_file_op){ ._kind = TORC_FILE_OPEN,
 		._target = out,
 		._path = path,
@@ -368,16 +390,16 @@ torc__file_open_at_start(struct torc_file **out, int dir_fd, const char *path,
 		torc_future_complete(&op->done, -ENOMEM);
 		return;
 	}
-	file->shard = torc__shard;
+	file->shard = shard;
 	file->fd = -1;
 	file->is_append = (flags & O_APPEND) != 0;
-	op->_is_hasty = !file->shard->ring.engine->is_simulated &&
-			!(flags & O_NONBLOCK);
+	op->_is_hasty =
+		!shard->ring.engine->is_simulated && !(flags & O_NONBLOCK);
 	if (op->_is_hasty)
 		op->_flags |= O_NONBLOCK;
 	file->resource.close = close_resource;
 	torc__list_init(&file->ops);
-	torc__resource_join(file->shard, &file->resource);
+	torc__resource_join(shard, &file->resource);
 	begin(file, op);
 }
 
@@ -397,6 +419,7 @@ torc_file_open(
 void
 torc_file_seek(struct torc_file *file, uint64_t position)
 {
+	own(file);
 	torc_assert(file->at_position == NULL && position <= INT64_MAX);
 	if (torc_file_position(file) != UINT64_MAX)
 		file->position = position;
@@ -405,8 +428,6 @@ torc_file_seek(struct torc_file *file, uint64_t position)
 void
 torc_file_close(struct torc_file *file)
 {
-	struct torc_link *link;
-
 	if (file == NULL)
 		return;
 	own(file);
@@ -420,8 +441,7 @@ torc_file_close(struct torc_file *file)
 		finish_close(file);
 		return;
 	}
-	for (link = file->ops.next; link != &file->ops; link = link->next)
-		torc__op_cancel(&file->shard->ring,
-			&torc__container_of(link, struct torc_file_op, _link)
-				 ->_op);
+	torc__file_hold(file);
+	cancel_all(file);
+	torc__file_let_go(file);
 }

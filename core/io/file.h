@@ -97,7 +97,8 @@ struct torc_file_op {
  * Returns  0; -ENOENT, -EACCES, -EISDIR, -ELOOP, -EMFILE ...; -ENOMEM;
  *          -ENXIO for a FIFO to write to that nobody reads. An open that beat
  *          its cancel is a success, to be closed.
- * Cost     one allocation, one system call.
+ * Cost     one allocation, and system calls besides the operation: fcntl(2),
+ *          unless O_NONBLOCK was asked for, and lseek(2), to write.
  */
 int torc_file_open(struct torc_file **file, const char *path, int flags,
 	mode_t mode) __attribute__((warn_unused_result));
@@ -174,8 +175,9 @@ void torc_file_write_all_start(struct torc_file *file, const void *data,
 
 /*
  * Where the next such call begins; 0 after an open. It may lie past the end:
- * a write there leaves a hole. Costs nothing. A file without positions has
- * none to set: torc_file_position() is then UINT64_MAX.
+ * a write there leaves a hole. A file without positions has none to set:
+ * torc_file_position() is then UINT64_MAX. Cost: lseek(2) by the first of
+ * these calls, and those above, on a file opened to read; else nothing.
  */
 void torc_file_seek(struct torc_file *file, uint64_t position);
 uint64_t torc_file_position(struct torc_file *file);

@@ -33,7 +33,7 @@ struct torc_file {
 };
 
 /*
- * Hand `op`, in which the caller has set what `kind` needs, to the kernel.
+ * Hand `op`, in which the caller has set what its _kind needs, to the kernel.
  * The file is this shard's, or a panic says what to do.
  */
 void torc__file_start(struct torc_file *file, struct torc_file_op *op);

@@ -82,11 +82,8 @@ cancel_op(struct torc_future *done)
 static void
 start(struct torc_path_op *op, struct torc_path_op how)
 {
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("a torc_path call outside a task: only functions "
-			    "that torc_spawn() started may wait");
 	*op = how;
-	op->_shard = torc__shard;
+	op->_shard = torc__shard_current("a torc_path call");
 	torc_future_init(&op->done, cancel_op, op);
 	torc__op_init(&op->_op, on_cqe);
 	submit(op);

@@ -78,11 +78,8 @@ cancel_call(struct torc_future *done)
 static void
 start(struct torc_path_op *op, struct torc_path_op how)
 {
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("a torc_path call outside a task: only functions "
-			    "that torc_spawn() started may wait");
 	*op = how;
-	op->_shard = torc__shard;
+	op->_shard = torc__shard_current("a torc_path call");
 	torc_future_init(&op->done, cancel_call, op);
 	torc_blocking_start(&op->_job, call, op);
 	torc_future_then(&op->_job.done, on_called, op);

@@ -317,10 +317,9 @@ close_resource(struct torc_resource *resource)
 int
 torc__pipe_make(struct torc_pipe **home, int fd, bool is_borrowed)
 {
-	struct torc_shard *shard = torc__shard;
+	struct torc_shard *shard = torc__shard_current("a torc_pipe call");
 	struct torc_pipe *pipe;
 
-	torc_assert(shard != NULL);
 	pipe = torc_calloc(1, sizeof(*pipe));
 	if (pipe == NULL)
 		return -ENOMEM;
@@ -338,12 +337,12 @@ torc__pipe_make(struct torc_pipe **home, int fd, bool is_borrowed)
 int
 torc_pipe_from_fd(struct torc_pipe **out, int fd)
 {
+	struct torc_shard *shard = torc__shard_current("torc_pipe_from_fd");
 	struct torc_pipe *pipe;
 	int ret;
 
-	torc_assert(torc__shard != NULL);
 	/* A simulated descriptor means nothing to the system. */
-	if (!torc__shard->ring.engine->is_simulated &&
+	if (!shard->ring.engine->is_simulated &&
 		fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
 		return -errno;
 	ret = torc__pipe_make(&pipe, fd, false);
@@ -357,11 +356,9 @@ torc_pipe_from_fd(struct torc_pipe **out, int fd)
 int
 torc_pipe_open(struct torc_pipe **reader, struct torc_pipe **writer)
 {
-	struct torc_ring *ring;
+	struct torc_ring *ring = &torc__shard_current("torc_pipe_open")->ring;
 	int fds[2], ret;
 
-	torc_assert(torc__shard != NULL);
-	ring = &torc__shard->ring;
 	ret = ring->engine->pipe(ring, fds);
 	if (ret < 0)
 		return ret;

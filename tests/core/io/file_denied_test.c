@@ -100,6 +100,54 @@ a_close_waits_for_the_thread(void *unused)
 	return 0;
 }
 
+static _Atomic bool is_held;
+
+static int
+hold_the_thread(void *unused)
+{
+	(void)unused;
+	while (is_held)
+		usleep(100);
+	return 0;
+}
+
+static void
+cancel_other(struct torc_future *done)
+{
+	struct torc_file_op *other = torc_future_waiter(done);
+
+	must_be(done->value, -ECANCELED);
+	torc_future_cancel(&other->done);
+}
+
+/* Also when who hears of the first one's end cancels the next. */
+static int
+a_close_stops_what_no_thread_has_begun(void *unused)
+{
+	const char *path = file_of("queued", 1000);
+	struct torc_file *file = file_open(path, O_RDWR);
+	struct torc_blocking before;
+	struct torc_file_op ops[3];
+
+	(void)unused;
+	faulty_refuse = know_no_truncate;
+	is_held = true;
+	torc_blocking_start(&before, hold_the_thread, NULL);
+	for (unsigned i = 0; i < 3; i++)
+		torc_file_truncate_start(file, 5000, ops + i);
+	torc_future_then(&ops[0].done, cancel_other, ops + 1);
+	wait_until(torc__shard->port.jobs_count == 4);
+	torc_file_close(file);
+	for (unsigned i = 0; i < 3; i++)
+		must(torc_future_is_ready(&ops[i].done));
+	is_held = false;
+	must_be(torc_await(&before.done), 0);
+	must_be(ops[2].done.value, -ECANCELED);
+	must_be(size_of(path), 1000);
+	faulty_refuse = NULL;
+	return 0;
+}
+
 static unsigned signals_left;
 
 static int32_t
@@ -166,6 +214,9 @@ main(int argc, char **argv)
 		DENIED(what_cannot_be_cut_says_so_by_a_thread_as_well),
 		DENIED(a_cut_by_a_thread_is_cancelled_or_done),
 		DENIED(a_close_waits_for_the_thread),
+		TORC_CASE(a_close_stops_what_no_thread_has_begun,
+			.options.engine = "faulty",
+			.options.blocking_threads_max = 1),
 		DENIED(interruptions_are_not_seen),
 	};
 
