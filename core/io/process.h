@@ -180,7 +180,8 @@ int torc_process_kill(struct torc_process *process, int signo);
  * Ask it to end with SIGTERM, send SIGKILL when `grace_ns` are over, and wait
  * for its exit. Works inside a shield.
  *
- * Returns  as torc_process_wait(); when interrupted, it had SIGTERM.
+ * Returns  as torc_process_wait(); when interrupted, it had SIGTERM, unless
+ *          the task was interrupted before the call: then it had nothing.
  */
 int torc_process_stop(struct torc_process *process, uint64_t grace_ns,
 	struct torc_exit_status *status) __attribute__((warn_unused_result));
@@ -189,8 +190,9 @@ int torc_process_stop(struct torc_process *process, uint64_t grace_ns,
  * Never waits. A child that has not exited gets SIGKILL and is reaped in the
  * background; with own_group what is left of the group gets it too, also after
  * the child itself has exited (Linux 6.9): detach to spare it. One that we may
- * not signal (-EPERM: it is setuid) survives, and is reaped when it exits. Its
- * pipes are closed. Who waits for it gets -ECANCELED. NULL is allowed.
+ * not signal (-EPERM: it is another user's by now) survives, and is reaped when
+ * it exits. Its pipes are closed. Who waits for it gets -ECANCELED. NULL is
+ * allowed.
  */
 void torc_process_close(struct torc_process *process);
 

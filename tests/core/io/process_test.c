@@ -264,6 +264,26 @@ stop_patiently(void *process)
 }
 
 static int
+a_stop_by_who_is_cancelled_does_nothing(void *unused)
+{
+	struct torc_process *process = spawn(ARGV("sleep", "1000"));
+	struct torc_exit_status status;
+	struct torc_task *task;
+	int result;
+
+	(void)unused;
+	must_be(torc_spawn(&task, stop_patiently, process), 0);
+	torc_cancel_join(task, &result);
+	must_be(result, -ECANCELED);
+	/* Had it got SIGTERM, this would come too late. */
+	must_be(torc_process_kill(process, SIGKILL), 0);
+	must_be(torc_process_wait(process, &status), 0);
+	must_be(status.signo, SIGKILL);
+	torc_process_close(process);
+	return 0;
+}
+
+static int
 closing_ends_who_asks_how_it_ended(void *unused)
 {
 	struct torc_process *process = spawn(ARGV("true"));
@@ -502,6 +522,7 @@ main(void)
 		cmocka_unit_test(
 			the_end_of_the_runtime_kills_all_but_the_detached),
 		WITH_THREAD(an_interrupted_wait_leaves_it_running),
+		WITH_THREAD(a_stop_by_who_is_cancelled_does_nothing),
 		WITH_THREAD(closing_ends_a_wait),
 		WITH_THREAD(closing_ends_who_asks_how_it_ended),
 		WITH_THREAD(closing_ends_a_stop),
