@@ -15,13 +15,12 @@
 
 /* One record behind `at`; its bytes, or 0 when it does not fit. */
 static size_t
-put_record(uint8_t *at, size_t room, const struct torc_sim_node *node,
+put_record(uint8_t *at, size_t room, struct torc_sim_node *node,
 	const char *name, uint64_t position)
 {
 	size_t name_bytes = strlen(name) + 1;
 	size_t bytes = offsetof(struct dirent64, d_name) + name_bytes;
-	const struct torc_sim_node *file =
-		node->same != NULL ? node->same : node;
+	const struct torc_sim_node *file = torc__sim_node_file(node);
 	struct dirent64 head = { .d_ino = file->number,
 		.d_off = (int64_t)position,
 		.d_type = file->is_folder        ? DT_DIR
@@ -42,7 +41,7 @@ put_record(uint8_t *at, size_t room, const struct torc_sim_node *node,
 static size_t
 put_next(struct torc_sim_file *file, uint8_t *at, size_t room, bool *is_end)
 {
-	const struct torc_sim_node *node = file->node;
+	struct torc_sim_node *node = file->node;
 	uint64_t position = file->position;
 	const char *name = position == 0 ? "." : "..";
 	size_t bytes;

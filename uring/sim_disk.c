@@ -38,7 +38,7 @@ torc__sim_is_busy(struct torc_sim *sim, struct torc_sim_op *op)
 
 int
 torc__sim_spot_find_at(struct torc_sim *sim, int fd, uint64_t path,
-	bool follows, struct torc_sim_spot *spot)
+	unsigned follow, struct torc_sim_spot *spot)
 {
 	const char *text = (const void *)(uintptr_t)path;
 	struct torc_sim_node *from = NULL;
@@ -52,7 +52,22 @@ torc__sim_spot_find_at(struct torc_sim *sim, int fd, uint64_t path,
 			return -ENOTDIR;
 		from = file->node;
 	}
-	return torc__sim_spot_find(sim, from, text, follows, spot);
+	return torc__sim_spot_find(sim, from, text, follow, spot);
+}
+
+int
+torc__sim_look_up(struct torc_sim *sim, int fd, uint64_t path, bool follows,
+	struct torc_sim_spot *spot)
+{
+	unsigned follow = TORC__SIM_FOLLOW_SLASHED |
+			  (follows ? TORC__SIM_FOLLOW_BARE : 0);
+	int ret = torc__sim_spot_find_at(sim, fd, path, follow, spot);
+
+	if (ret < 0)
+		return ret;
+	if (spot->node == NULL)
+		return -ENOENT;
+	return spot->is_slashed && !spot->node->is_folder ? -ENOTDIR : 0;
 }
 
 /* The name itself, be it a link. */
@@ -60,11 +75,28 @@ static int
 find(struct torc_sim *sim, const struct torc_sim_op *op,
 	struct torc_sim_spot *spot)
 {
-	return torc__sim_spot_find_at(
-		sim, op->sqe.fd, op->sqe.addr, false, spot);
+	return torc__sim_spot_find_at(sim, op->sqe.fd, op->sqe.addr, 0, spot);
 }
 
 /* ---- opening ---- */
+
+/* O_CREAT: a name with a slash behind it cannot be made, nor is it followed. */
+static int
+find_to_open(struct torc_sim *sim, const struct torc_sim_op *op,
+	struct torc_sim_spot *spot)
+{
+	uint32_t flags = op->sqe.open_flags;
+	bool follows = !(flags & O_NOFOLLOW);
+	int ret;
+
+	if (!(flags & O_CREAT))
+		return torc__sim_look_up(
+			sim, op->sqe.fd, op->sqe.addr, follows, spot);
+	follows = follows && !(flags & O_EXCL);
+	ret = torc__sim_spot_find_at(sim, op->sqe.fd, op->sqe.addr,
+		follows ? TORC__SIM_FOLLOW_BARE : 0, spot);
+	return ret == 0 && spot->is_slashed ? -EISDIR : ret;
+}
 
 /* 0, or why what is there cannot be opened like this. */
 static int
@@ -80,7 +112,7 @@ may_open(const struct torc_sim_spot *spot, uint32_t flags)
 		return is_writing || flags & O_CREAT || flags & O_TRUNC
 			       ? -EISDIR
 			       : 0;
-	return spot->is_slashed || flags & O_DIRECTORY ? -ENOTDIR : 0;
+	return flags & O_DIRECTORY ? -ENOTDIR : 0;
 }
 
 /* The node, new or not; NULL and *error. */
@@ -91,8 +123,6 @@ open_node(struct torc_sim *sim, struct torc_sim_spot *spot, uint32_t flags,
 	struct torc_sim_node *file;
 
 	*error = spot->node != NULL    ? may_open(spot, flags)
-		 : !(flags & O_CREAT)  ? -ENOENT
-		 : spot->is_slashed    ? -EISDIR
 		 : flags & O_DIRECTORY ? -EINVAL
 				       : 0;
 	if (*error < 0)
@@ -117,17 +147,13 @@ open_fd(struct torc_sim *sim, struct torc_sim_op *op)
 	struct torc_sim_node *node;
 	struct torc_sim_spot spot;
 	struct torc_sim_file *file;
-	uint32_t flags = op->sqe.open_flags;
-	bool is_made = flags & O_CREAT && flags & O_EXCL;
-	int fd, error;
+	int fd, error = find_to_open(sim, op, &spot);
 
-	error = torc__sim_spot_find_at(sim, op->sqe.fd, op->sqe.addr,
-		!is_made && !(flags & O_NOFOLLOW), &spot);
 	if (error < 0)
 		return error;
 	if (torc__sim_strikes(sim, TORC__SIM_EMFILE))
 		return -EMFILE;
-	node = open_node(sim, &spot, flags, op->sqe.len, &error);
+	node = open_node(sim, &spot, op->sqe.open_flags, op->sqe.len, &error);
 	if (node == NULL)
 		return error;
 	file = torc__sim_file_new(sim, TORC__SIM_DISK);
@@ -230,15 +256,12 @@ is_inside(const struct torc_sim_node *node, const struct torc_sim_node *folder)
 }
 
 static int
-may_replace(const struct torc_sim_node *from, const struct torc_sim_spot *to,
-	uint32_t flags)
+may_replace(const struct torc_sim_node *from, const struct torc_sim_spot *to)
 {
-	if (to->node != NULL && flags & RENAME_NOREPLACE)
-		return -EEXIST;
 	if (from->is_folder && is_inside(to->folder, from))
 		return -EINVAL;
 	if (to->node == NULL)
-		return to->is_slashed && !from->is_folder ? -ENOTDIR : 0;
+		return 0;
 	if (from->is_folder && !to->node->is_folder)
 		return -ENOTDIR;
 	if (!from->is_folder && to->node->is_folder)
@@ -254,19 +277,21 @@ rename_node(struct torc_sim *sim, struct torc_sim_op *op)
 
 	if (ret == 0)
 		ret = torc__sim_spot_find_at(
-			sim, (int)op->sqe.len, op->sqe.addr2, false, &to);
+			sim, (int)op->sqe.len, op->sqe.addr2, 0, &to);
 	if (ret < 0)
 		return ret;
 	if (from.is_dot || from.is_up || to.is_dot || to.is_up)
 		return -EBUSY;
 	if (from.node == NULL)
 		return -ENOENT;
-	if (from.is_slashed && !from.node->is_folder)
+	if (to.node != NULL && op->sqe.rename_flags & RENAME_NOREPLACE)
+		return -EEXIST;
+	if ((from.is_slashed || to.is_slashed) && !from.node->is_folder)
 		return -ENOTDIR;
 	if (to.node != NULL &&
 		torc__sim_node_file(from.node) == torc__sim_node_file(to.node))
-		return op->sqe.rename_flags & RENAME_NOREPLACE ? -EEXIST : 0;
-	ret = may_replace(from.node, &to, op->sqe.rename_flags);
+		return 0;
+	ret = may_replace(from.node, &to);
 	if (ret < 0)
 		return ret;
 	if (to.node != NULL)
@@ -328,19 +353,10 @@ describe(struct torc_sim *sim, struct torc_sim_op *op)
 	int ret;
 
 	if (path[0] != '\0' || !(op->sqe.statx_flags & AT_EMPTY_PATH)) {
-		/* With a slash at its end it means a folder, whatever. */
-		bool follows =
-			!(op->sqe.statx_flags & AT_SYMLINK_NOFOLLOW) ||
-			(path[0] != '\0' && path[strlen(path) - 1] == '/');
-
-		ret = torc__sim_spot_find_at(
-			sim, op->sqe.fd, op->sqe.addr, follows, &spot);
-		if (ret == 0 && spot.node == NULL)
-			ret = -ENOENT;
+		ret = torc__sim_look_up(sim, op->sqe.fd, op->sqe.addr,
+			!(op->sqe.statx_flags & AT_SYMLINK_NOFOLLOW), &spot);
 		if (ret < 0)
 			return ret;
-		if (spot.is_slashed && !spot.node->is_folder)
-			return -ENOTDIR;
 		shown.kind = TORC__SIM_DISK;
 		shown.node = torc__sim_node_file(spot.node);
 		file = &shown;

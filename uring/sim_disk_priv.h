@@ -55,22 +55,33 @@ struct torc_sim_spot {
 	struct torc_sim_node *folder; /* that its last part is in */
 	struct torc_sim_node *node;   /* NULL: there is none of that name */
 	char name[TORC__SIM_NAME_MAX + 1];
-	bool is_slashed; /* a slash at its end: only for folders */
+	bool is_slashed; /* a slash behind that: only for folders */
 	bool is_dot;     /* its last part is "." */
 	bool is_up;      /* or "..", or it is "/" itself */
 };
 
 /* ---- names; sim_node.c ---- */
 
+/* Go on where the last part is a symbolic link: with nothing behind it ... */
+#define TORC__SIM_FOLLOW_BARE 1u
+/* ... or with a slash, which then is the link's target's. */
+#define TORC__SIM_FOLLOW_SLASHED 2u
+
 /*
- * From `from` on (NULL: "/"); `follows`: where its last part is a symbolic
- * link, too. 0, or what is wrong before its last part.
+ * From `from` on (NULL: "/"). `follow`: of the above; 0 for who makes, moves or
+ * removes the name itself. 0, or what is wrong before the last part.
  */
 int torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
-	const char *path, bool follows, struct torc_sim_spot *spot);
+	const char *path, unsigned follow, struct torc_sim_spot *spot);
 /* The same, of an op's path, which begins at `fd` unless it begins at "/". */
 int torc__sim_spot_find_at(struct torc_sim *sim, int fd, uint64_t path,
-	bool follows, struct torc_sim_spot *spot);
+	unsigned follow, struct torc_sim_spot *spot);
+/*
+ * What must be there, and be a folder if a slash is behind it; `follows`: also
+ * a symbolic link without one. 0, and spot->node is set; -errno.
+ */
+int torc__sim_look_up(struct torc_sim *sim, int fd, uint64_t path, bool follows,
+	struct torc_sim_spot *spot);
 /* What this name names. */
 static inline struct torc_sim_node *
 torc__sim_node_file(struct torc_sim_node *node)
@@ -85,7 +96,7 @@ void torc__sim_node_remove(struct torc_sim *sim, struct torc_sim_node *node);
 void torc__sim_node_move(struct torc_sim *sim, struct torc_sim_node *node,
 	const struct torc_sim_spot *to);
 /* The first in `folder` whose order is above this, or NULL. */
-const struct torc_sim_node *torc__sim_node_after(
+struct torc_sim_node *torc__sim_node_after(
 	const struct torc_sim_node *folder, uint64_t order);
 void torc__sim_node_put(struct torc_sim *sim, struct torc_sim_node *node);
 /* All of it. */

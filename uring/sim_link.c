@@ -16,7 +16,7 @@ static int
 find_new(
 	struct torc_sim *sim, int fd, uint64_t path, struct torc_sim_spot *spot)
 {
-	int ret = torc__sim_spot_find_at(sim, fd, path, false, spot);
+	int ret = torc__sim_spot_find_at(sim, fd, path, 0, spot);
 
 	if (ret < 0)
 		return ret;
@@ -65,13 +65,9 @@ make_link(struct torc_sim *sim, struct torc_sim_op *op)
 	bool follows = op->sqe.hardlink_flags & AT_SYMLINK_FOLLOW;
 	struct torc_sim_node *file, *node;
 	struct torc_sim_spot from, to;
-	int ret = torc__sim_spot_find_at(
+	int ret = torc__sim_look_up(
 		sim, op->sqe.fd, op->sqe.addr, follows, &from);
 
-	if (ret == 0 && from.node == NULL)
-		ret = -ENOENT;
-	if (ret == 0 && from.is_slashed && !from.node->is_folder)
-		ret = -ENOTDIR;
 	if (ret == 0)
 		ret = find_new(sim, (int)op->sqe.len, op->sqe.addr2, &to);
 	if (ret < 0)
@@ -106,11 +102,8 @@ find_file(const char *path, bool follows, int *error)
 {
 	struct torc_sim_spot spot;
 
-	*error = torc__sim_spot_find(torc__sim, NULL, path, follows, &spot);
-	if (*error == 0 && spot.node == NULL)
-		*error = -ENOENT;
-	if (*error == 0 && spot.is_slashed && !spot.node->is_folder)
-		*error = -ENOTDIR;
+	*error = torc__sim_look_up(
+		torc__sim, AT_FDCWD, (uintptr_t)path, follows, &spot);
 	return *error < 0 ? NULL : torc__sim_node_file(spot.node);
 }
 
@@ -181,11 +174,8 @@ torc__sim_real_path(struct torc_ring *ring, const char *path, char *real)
 
 	(void)ring;
 	pthread_mutex_lock(&torc__sim->lock);
-	ret = torc__sim_spot_find(torc__sim, NULL, path, true, &spot);
-	if (ret == 0 && spot.node == NULL)
-		ret = -ENOENT;
-	if (ret == 0 && spot.is_slashed && !spot.node->is_folder)
-		ret = -ENOTDIR;
+	ret = torc__sim_look_up(
+		torc__sim, AT_FDCWD, (uintptr_t)path, true, &spot);
 	if (ret == 0)
 		ret = spell(torc__sim, spot.node, real);
 	pthread_mutex_unlock(&torc__sim->lock);

@@ -41,7 +41,7 @@ look_up(const struct torc_sim_node *folder, const char *name)
 	return NULL;
 }
 
-const struct torc_sim_node *
+struct torc_sim_node *
 torc__sim_node_after(const struct torc_sim_node *folder, uint64_t order)
 {
 	for (struct torc_link *link = folder->inside.next;
@@ -121,18 +121,20 @@ step(struct torc_sim_spot *spot, const char **path)
 
 /* At a link that has to be followed? */
 static const char *
-target_of(const struct torc_sim_spot *spot, const char *path, bool follows)
+target_of(const struct torc_sim_spot *spot, const char *path, unsigned follow)
 {
+	unsigned kind = path[0] == '/' ? TORC__SIM_FOLLOW_SLASHED
+				       : TORC__SIM_FOLLOW_BARE;
 	bool is_last = path[strspn(path, "/")] == '\0';
 
-	if (spot->node == NULL || (is_last && !follows))
+	if (spot->node == NULL || (is_last && !(follow & kind)))
 		return NULL;
 	return torc__sim_node_file(spot->node)->target;
 }
 
 /* Go on with what the link says, and then the rest of the path. */
 static int
-follow(struct torc_sim *sim, struct torc_sim_spot *spot, const char *target,
+go_on(struct torc_sim *sim, struct torc_sim_spot *spot, const char *target,
 	char *path, const char *rest)
 {
 	size_t target_bytes = strlen(target), rest_bytes = strlen(rest);
@@ -150,7 +152,7 @@ follow(struct torc_sim *sim, struct torc_sim_spot *spot, const char *target,
 
 int
 torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
-	const char *path, bool follows, struct torc_sim_spot *spot)
+	const char *path, unsigned follow, struct torc_sim_spot *spot)
 {
 	char text[PATH_MAX];
 	unsigned links_count = 0;
@@ -171,16 +173,17 @@ torc__sim_spot_find(struct torc_sim *sim, struct torc_sim_node *from,
 		const char *target;
 		int ret;
 
-		spot->is_slashed = path[0] == '/';
+		spot->is_slashed =
+			path[0] == '/' && !spot->is_dot && !spot->is_up;
 		path += strspn(path, "/");
 		if (path[0] == '\0')
 			return 0;
 		ret = step(spot, &path);
-		target = ret < 0 ? NULL : target_of(spot, path, follows);
+		target = ret < 0 ? NULL : target_of(spot, path, follow);
 		if (target != NULL && ++links_count > LINKS_MAX)
 			return -ELOOP;
 		if (target != NULL) {
-			ret = follow(sim, spot, target, text, path);
+			ret = go_on(sim, spot, target, text, path);
 			path = text;
 		}
 		if (ret < 0)

@@ -44,6 +44,15 @@ unlink_it(struct contract *c, const char *name, int flags, int res)
 	expect(c, id, RES(res));
 }
 
+static void
+rename_it(struct contract *c, const char *from, const char *to, int res)
+{
+	uint64_t id = UINT64_C(0x4e4e) + c->serial++;
+
+	start_rename(c, id, path_of(c, from), path_of(c, to));
+	expect(c, id, RES(res));
+}
+
 /* Of the name itself. */
 static struct statx
 look_at(struct contract *c, const char *name)
@@ -113,6 +122,78 @@ links_that_lead_round_are_told(struct contract *c)
 	open_in_vain(c, "two/x", O_RDONLY, -ELOOP);
 }
 
+/* One more than the kernel goes along, on one path. */
+static void
+a_chain_of_links_has_an_end(struct contract *c)
+{
+	enum { LINKS_MAX = 40 };
+	char name[8] = "file", next[8];
+
+	open_text(c, "file", "abc");
+	for (unsigned i = 1; i <= LINKS_MAX + 1; i++) {
+		snprintf(next, sizeof(next), "l%u", i);
+		symlink_to(c, name, next, 0);
+		memcpy(name, next, sizeof(name));
+	}
+	require_file(c, open_path(c, "l40", O_RDONLY), 0, "abc");
+	open_in_vain(c, "l41", O_RDONLY, -ELOOP);
+	/* Parts of one path are counted together. */
+	make_dir(c, "folder");
+	symlink_to(c, "folder", "way", 0);
+	require_file(c, open_path(c, "way/../l39", O_RDONLY), 0, "abc");
+	open_in_vain(c, "way/../l40", O_RDONLY, -ELOOP);
+}
+
+static void
+a_slash_behind_a_link_means_its_folder(struct contract *c)
+{
+	make_dir(c, "folder");
+	open_text(c, "file", "abc");
+	symlink_to(c, "folder", "way", 0);
+	symlink_to(c, "file", "link", 0);
+	symlink_to(c, "none", "lost", 0);
+	require(c, S_ISDIR(look_at(c, "way/").stx_mode));
+	open_path(c, "way/", O_RDONLY | O_NOFOLLOW);
+	open_in_vain(c, "link/", O_RDONLY, -ENOTDIR);
+	open_in_vain(c, "link/", O_RDONLY | O_NOFOLLOW, -ENOTDIR);
+	open_in_vain(c, "lost/", O_RDONLY, -ENOENT);
+	link_to(c, "way/", "other", -EPERM);
+	link_to(c, "link/", "other", -ENOTDIR);
+	link_to(c, "lost/", "other", -ENOENT);
+	/* Not for who makes, moves or removes a name. */
+	rename_it(c, "way/", "other", -ENOTDIR);
+	unlink_it(c, "way/", 0, -ENOTDIR);
+	start_mkdir(c, 1, path_of(c, "lost/"));
+	expect(c, 1, RES(-EEXIST));
+	require(c, S_ISLNK(look_at(c, "way").stx_mode));
+}
+
+static void
+a_slash_is_for_folders_alone(struct contract *c)
+{
+	const char *const names[] = { "new/", "file/", "folder/", "way/",
+		"lost/" };
+
+	make_dir(c, "folder");
+	open_text(c, "file", "abc");
+	link_to(c, "file", "two", 0);
+	symlink_to(c, "folder/", "way", 0);
+	symlink_to(c, "none/", "lost", 0);
+	for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		open_in_vain(c, names[i], O_RDWR | O_CREAT, -EISDIR);
+		open_in_vain(c, names[i], O_RDWR | O_CREAT | O_EXCL, -EISDIR);
+	}
+	open_in_vain(c, "lost", O_RDWR | O_CREAT, -EISDIR);
+	open_in_vain(c, "lost", O_RDWR | O_CREAT | O_EXCL, -EEXIST);
+	rename_it(c, "file", "other/", -ENOTDIR);
+	rename_it(c, "file", "two/", -ENOTDIR);
+	rename_it(c, "file", "folder/", -ENOTDIR);
+	rename_it(c, "file/", "other", -ENOTDIR);
+	rename_it(c, "folder", "other/", 0);
+	rename_it(c, "other/", "other", 0);
+	require_file(c, open_path(c, "file", O_RDONLY), 0, "abc");
+}
+
 static void
 what_is_done_to_a_link_leaves_its_file(struct contract *c)
 {
@@ -120,8 +201,7 @@ what_is_done_to_a_link_leaves_its_file(struct contract *c)
 	open_text(c, "file", "abc");
 	symlink_to(c, "file", "link", 0);
 	symlink_to(c, "folder", "way", 0);
-	start_rename(c, 1, path_of(c, "link"), path_of(c, "other"));
-	expect(c, 1, RES(0));
+	rename_it(c, "link", "other", 0);
 	require(c, S_ISLNK(look_at(c, "other").stx_mode));
 	unlink_it(c, "other", 0, 0);
 	unlink_it(c, "way", AT_REMOVEDIR, -ENOTDIR);
@@ -174,8 +254,7 @@ two_names_of_a_file_take_no_place_of_each_other(struct contract *c)
 {
 	open_text(c, "one", "abc");
 	link_to(c, "one", "two", 0);
-	start_rename(c, 1, path_of(c, "one"), path_of(c, "two"));
-	expect(c, 1, RES(0));
+	rename_it(c, "one", "two", 0);
 	require(c, look_at(c, "one").stx_nlink == 2);
 	/* A truncation by one is one of both. */
 	drop(c, open_path(c, "two", O_WRONLY | O_TRUNC));
@@ -203,25 +282,32 @@ not_everything_can_have_another_name(struct contract *c)
 /* ---- calls that are none of the ring's ---- */
 
 static void
-a_link_says_where_it_leads(struct contract *c)
+read_it(struct contract *c, const char *name, size_t bytes, int res)
 {
 	char *target = memory(c, 16);
 
+	require_is(c,
+		c->engine->read_link(&c->ring, path_of(c, name), target, bytes),
+		res);
+	require(c, res < 0 || memcmp(target, "some/where", (size_t)res) == 0);
+}
+
+static void
+a_link_says_where_it_leads(struct contract *c)
+{
 	open_text(c, "file", "abc");
+	make_dir(c, "folder");
 	symlink_to(c, "some/where", "link", 0);
-	require_is(c,
-		c->engine->read_link(&c->ring, path_of(c, "link"), target, 16),
-		10);
-	require(c, memcmp(target, "some/where", 10) == 0);
-	require_is(c,
-		c->engine->read_link(&c->ring, path_of(c, "link"), target, 3),
-		3);
-	require_is(c,
-		c->engine->read_link(&c->ring, path_of(c, "file"), target, 16),
-		-EINVAL);
-	require_is(c,
-		c->engine->read_link(&c->ring, path_of(c, "none"), target, 16),
-		-ENOENT);
+	symlink_to(c, "folder", "way", 0);
+	symlink_to(c, "file", "plain", 0);
+	read_it(c, "link", 16, 10);
+	read_it(c, "link", 3, 3);
+	read_it(c, "file", 16, -EINVAL);
+	read_it(c, "none", 16, -ENOENT);
+	/* With a slash it is what they lead to. */
+	read_it(c, "way/", 16, -EINVAL);
+	read_it(c, "plain/", 16, -ENOTDIR);
+	read_it(c, "link/", 16, -ENOENT);
 }
 
 static void
@@ -241,6 +327,8 @@ a_path_has_one_real_form(struct contract *c)
 		bytes + 12);
 	require(c, memcmp(real, top, (size_t)bytes) == 0);
 	require(c, strcmp(real + bytes, "/folder/file") == 0);
+	require_is(c, c->engine->real_path(&c->ring, path_of(c, "way/"), real),
+		bytes + 7);
 	require_is(c, c->engine->real_path(&c->ring, path_of(c, "none"), real),
 		-ENOENT);
 	require_is(c,
@@ -266,6 +354,8 @@ permissions_are_kept(struct contract *c)
 	require(c, (look_at(c, "folder").stx_mode & 07777) == 0710);
 	require_is(c, c->engine->chmod(&c->ring, path_of(c, "none"), 0640),
 		-ENOENT);
+	require_is(c, c->engine->chmod(&c->ring, path_of(c, "link/"), 0640),
+		-ENOTDIR);
 }
 
 static const struct contract_script scripts[] = {
@@ -273,6 +363,9 @@ static const struct contract_script scripts[] = {
 	SCRIPT(a_link_may_lead_to_nothing, "SYMLINKAT"),
 	SCRIPT(a_link_may_be_on_the_way, "SYMLINKAT"),
 	SCRIPT(links_that_lead_round_are_told, "SYMLINKAT"),
+	SCRIPT(a_chain_of_links_has_an_end, "SYMLINKAT"),
+	SCRIPT(a_slash_behind_a_link_means_its_folder, "SYMLINKAT"),
+	SCRIPT(a_slash_is_for_folders_alone, "OPENAT"),
 	SCRIPT(what_is_done_to_a_link_leaves_its_file, "SYMLINKAT"),
 	SCRIPT(a_link_takes_nobodys_place, "SYMLINKAT"),
 	SCRIPT(a_file_may_have_two_names, "LINKAT"),
