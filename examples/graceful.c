@@ -24,10 +24,10 @@ serve(void *arg)
 	ssize_t bytes;
 
 	while ((bytes = torc_recv(conn, &data)) > 0)
-		if ((bytes = torc_send_all(conn, data, (size_t)bytes)) < 0)
+		if (torc_send_all(conn, data, (size_t)bytes) < 0)
 			break;
 	torc_close(conn);
-	return (int)bytes;
+	return 0; /* a lost connection is no error of the server's */
 }
 
 static int

@@ -1,14 +1,11 @@
 /* SPDX-License-Identifier: MIT */
 /*
  * Hello over HTTP/1.1 on every CPU: http [HOST:PORT]
- *
  *   curl http://127.0.0.1:8000/        wrk -c 64 http://127.0.0.1:8000/
  */
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
-
 #include <torc.h>
 
 static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
@@ -16,29 +13,36 @@ static const char hello[] = "HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\n"
 static const char bad[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n"
 			  "Connection: close\r\n\r\n";
 
-/* 1: a request, all of it; 0: the end; less than 0: none to be answered. */
+/* 1: a request; 0: the end; -1: what others could read in another way. */
 static int
 read_request(struct torc_reader *reader, bool *is_last)
 {
-	char *line, method[16], version[16];
-	int64_t body_bytes = 0;
-	int ret = torc_reader_line(reader, &line, NULL);
+	char *line, *value, minor, more;
+	long long length = 0;
+	size_t bytes, lines = 0, lengths = 0;
+	int ret = torc_reader_line(reader, &line, &bytes);
 
 	if (ret <= 0)
 		return ret;
-	if (sscanf(line, "%15s %*s %15s", method, version) != 2)
+	if (strcspn(line, "\r\v\f") != bytes ||
+		sscanf(line, "%*s %*s HTTP/1.%c%c", &minor, &more) != 1)
 		return -1;
-	*is_last = strcmp(version, "HTTP/1.1") != 0;
-	while ((ret = torc_reader_line(reader, &line, NULL)) > 0 &&
-		line[0] != '\0') {
-		if (strncasecmp(line, "Content-Length:", 15) == 0)
-			body_bytes = strtoll(line + 15, NULL, 10);
+	*is_last = minor == '0';
+	while ((ret = torc_reader_line(reader, &line, &bytes)) > 0 && bytes) {
+		value = line + strcspn(line, ": \t");
+		if (++lines > 100 || value == line || *value++ != ':' ||
+			strcspn(line, "\r\v\f") != bytes ||
+			strncasecmp(line, "Transfer-Encoding:", 18) == 0)
+			return -1;
+		if (strncasecmp(line, "Content-Length:", 15) == 0 &&
+			(lengths++ || value[strspn(value, " 0123456789")] ||
+				sscanf(value, "%18lld %c", &length, &more) !=
+					1))
+			return -1; /* where would the next one begin? */
 		if (strcasecmp(line, "Connection: close") == 0)
 			*is_last = true;
 	}
-	if (ret <= 0 || torc_reader_skip(reader, body_bytes) != body_bytes)
-		return -1;
-	return 1;
+	return ret > 0 && torc_reader_skip(reader, length) == length ? 1 : -1;
 }
 
 static int
@@ -48,15 +52,12 @@ serve(void *arg)
 	struct torc_reader reader;
 	char buf[8192];
 	bool is_last = false;
-	int ret = 1;
+	int ret = 0;
 
 	torc_reader_init(&reader, torc_stream_source(conn), buf, sizeof(buf));
-	while (ret > 0 && !is_last) {
-		ret = read_request(&reader, &is_last);
-		if (ret > 0 &&
-			torc_send_all(conn, hello, sizeof(hello) - 1) < 0)
+	while (!is_last && (ret = read_request(&reader, &is_last)) > 0)
+		if (torc_send_all(conn, hello, sizeof(hello) - 1) < 0)
 			break;
-	}
 	if (ret < 0)
 		(void)!torc_send_all(conn, bad, sizeof(bad) - 1);
 	torc_close(conn);

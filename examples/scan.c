@@ -22,9 +22,9 @@ look_at(unsigned port)
 {
 	struct torc_deadline second;
 	struct torc_stream *conn;
-	char text[256];
+	char text[300]; /* the longest name has 253 */
 
-	snprintf(text, sizeof(text), "%s:%u", host, port);
+	snprintf(text, sizeof(text), "%.255s:%u", host, port);
 	torc_deadline_begin(&second, TORC_S);
 	if (torc_connect_to(&conn, text) == 0) {
 		torc_close(conn);

@@ -76,6 +76,34 @@ raw "${post}bod" >"$tmp/short"
 assert_match "the answer to a body cut short" "$(cat "$tmp/short")" \
 	'^HTTP/1.1 400'
 assert_eq "what it is told" "$(grep -c '^Hello' "$tmp/short")" 0
+# Taken for another length they would hide a request, or the whole rest.
+for header in 'Content-Length: -1' 'content-length: -9223372036854775808' \
+	'Transfer-Encoding: chunked' \
+	'Transfer-Encoding: chunked\r\nContent-Length: 4'; do
+	assert_eq "the answer to $header" "$(raw \
+		"POST / HTTP/1.1\r\n$header\r\n\r\nGET / HTTP/1.1\r\n\r\n" |
+		grep -a ^HTTP | tr -d '\r')" 'HTTP/1.1 400 Bad Request'
+done
+# So would these; the last is a head of more than a hundred lines.
+inner='GET /inner HTTP/1.1\r\n\r\n'
+for header in 'Content-Length: 23\r\nContent-Length: 0' \
+	'Content-Length : 23' 'Content-Length\v: 23' 'Content-Length: 0x17' \
+	'Content-Length: abc' 'Content-Length:' 'Content-Length: 0, 23' \
+	'Content-Length: 99999999999999999999' 'Content-Length: +23' \
+	'Content-Length: 2 3' 'Transfer-Encoding : chunked' \
+	'A: b\r\n Content-Length: 23' 'Content-Length:\r\n 23' \
+	'A: b\rContent-Length: 23' '\000A: b\r\nContent-Length: 23' \
+	'A: b\000\r\nContent-Length: 23' ': b' 'nonsense' \
+	"A: b$(printf '\\r\\nA: %s' $(seq 100))"; do
+	assert_eq "the answer to $header" \
+		"$(raw "POST / HTTP/1.1\r\n$header\r\n\r\n$inner" |
+			grep -a ^HTTP | tr -d '\r')" 'HTTP/1.1 400 Bad Request'
+done
+assert_match "the answer to a hundred lines" "$(raw "GET / HTTP/1.1$(printf \
+	'\\r\\nA: %s' $(seq 100))\\r\\n\\r\\n")" '^HTTP/1.1 200'
+assert_eq "answers to a body like a request" "$(raw \
+	"POST / HTTP/1.1\r\nContent-Length: 23\r\n\r\n$inner" |
+	grep -c ^HTTP)" 1
 timeout 60 wrk -c 32 -t 1 -d 1 "http://127.0.0.1:$port/" >"$tmp/wrk.out" ||
 	fail "wrk loads http"
 grep -q 'Socket errors\|Non-2xx' "$tmp/wrk.out" && fail "wrk sees no errors"
@@ -292,6 +320,46 @@ ask +tries=1 torc.test A >"$tmp/dead.out" 2>&1 &&
 alive "$pid" || fail "dns_forward goes on"
 stop "$pid"
 pass "dns_forward answers dig, several at a time"
+
+upstream=$(free_port)
+port=$(free_port)
+start_bg upstream socat -u "UDP-RECV:$upstream,bind=127.0.0.1" -
+start_bg dns_forward "$B/examples/dns_forward" "udp:127.0.0.1:$port" \
+	"udp:127.0.0.1:$upstream"
+# A head has twelve bytes. The first ones may come before anybody listens.
+send_each()
+{
+	for query in 1 elevenbytes twelve_bytes; do
+		printf %s "$query" | socat -u - "UDP:127.0.0.1:$port"
+	done
+	# An answer, by the top bit of its third byte.
+	printf 'an\200answer_bytes' | socat -u - "UDP:127.0.0.1:$port"
+	grep -q -a twelve_bytes "$tmp/upstream.out"
+}
+what="dns_forward asks" wait_until 20 send_each
+assert_eq "what it asks besides" \
+	"$(sed 's/twelve_bytes//g' "$tmp/upstream.out")" ""
+alive "$pid" || fail "dns_forward goes on"
+pass "dns_forward takes nothing for a query that has no head or is an answer"
+
+# Each query at work has a descriptor, for the four seconds of two tries.
+flood()
+{
+	seq -f 'query_of_%05g' 300 |
+		socat -u -b 15 - "UDP:127.0.0.1:$port"
+	[ "$(fd_count "$pid")" -ge 200 ]
+}
+what="as many queries as may be are at work" wait_until 20 flood
+flood
+assert_at_most "descriptors under too many queries" "$(fd_count "$pid")" 250
+has_room()
+{
+	[ "$(fd_count "$pid")" -lt 100 ]
+}
+what="queries end" wait_until 30 has_room
+what="dns_forward is busy again" wait_until 20 flood
+stop "$pid"
+pass "dns_forward has only so many queries at work"
 
 # ---- scan ----
 
