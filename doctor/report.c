@@ -6,11 +6,9 @@
 #include <string.h>
 
 #include "base/json_priv.h"
+#include "base/version_priv.h"
 
-#define TEXT(name) #name
-#define TEXT_OF(name) TEXT(name)
-
-const char report_version[] = TEXT_OF(TORC_VERSION);
+const char report_version[] = TORC__VERSION;
 
 void
 report_init(struct report *report)

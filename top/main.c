@@ -213,12 +213,20 @@ begin(struct top *top)
 	for (int i = 0; i < options->pids_count; i++)
 		if (!watch_add(&top->watch, options_pid(options->pids[i])))
 			status = 1;
-	if (options->pids_count == 0 &&
-		!watch_find(&top->watch, torc_clock_ns())) {
-		fprintf(stderr,
-			"torc-top: no process that you may look at runs torc: "
-			"start one, or be its user or root\n");
+	if (options->pids_count > 0)
+		return status;
+	if (!watch_find(&top->watch, torc_clock_ns())) {
 		status = 1;
+		if (!top->watch.is_out_of_fds)
+			fputs("torc-top: no process that you may look at runs "
+			      "torc: start one, or be its user or root\n",
+				stderr);
+	}
+	if (top->watch.is_out_of_fds) {
+		status = 1;
+		fputs("torc-top: no descriptor is free to look at all "
+		      "processes: raise ulimit -n\n",
+			stderr);
 	}
 	return status;
 }

@@ -7,10 +7,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define TEXT(name) #name
-#define TEXT_OF(name) TEXT(name)
+#include "base/version_priv.h"
 
-const char options_version[] = TEXT_OF(TORC_VERSION);
+const char options_version[] = TORC__VERSION;
 
 #define SAMPLES_MAX 1000000000ul
 #define DELAY_MIN_S 0.1

@@ -9,7 +9,7 @@
 
 #include "core/metrics_page_priv.h"
 
-/* More than torc_run() would start. */
+/* As many as torc_run() starts at most. */
 #define SHARDS_MAX 1024
 /* A writer needs a few nanoseconds, unless its CPU is taken away. */
 #define TRIES_MAX 100

@@ -17,21 +17,40 @@
 /* A number per PID namespace, the innermost last. */
 #define NSPID "NSpid:"
 
-/* A file of its folder as text; false when it has ended. */
 static bool
+is_out_of_fds(int error)
+{
+	return error == EMFILE || error == ENFILE;
+}
+
+/* Why it could not be looked at. */
+static enum process_result
+result_of(int error, enum process_result otherwise)
+{
+	if (is_out_of_fds(error))
+		return PROCESS_NO_FD;
+	if (error == ENOMEM)
+		return PROCESS_NO_MEMORY;
+	if (error == EACCES || error == EPERM)
+		return PROCESS_DENIED;
+	return otherwise;
+}
+
+/* A file of its folder as text. 0; -ESRCH: it has ended; -errno. */
+static int
 read_text(int folder_fd, const char *name, char *text, size_t bytes)
 {
 	int fd = openat(folder_fd, name, O_RDONLY | O_CLOEXEC);
 	ssize_t got;
 
 	if (fd < 0)
-		return false;
+		return -errno;
 	got = read(fd, text, bytes - 1);
 	close(fd);
 	if (got <= 0)
-		return false;
+		return -ESRCH;
 	text[got] = '\0';
-	return true;
+	return 0;
 }
 
 /* The last number in a text, 0 when there is none. */
@@ -51,9 +70,12 @@ last_number(const char *text)
 	}
 }
 
-/* What the process itself calls its number, below lines of any length. */
-static bool
-is_own(int folder_fd, const struct page *page)
+/*
+ * Found, if the page has what the process itself calls its number, which is
+ * below lines of any length.
+ */
+static enum process_result
+check_owner(int folder_fd, const struct page *page)
 {
 	int fd = openat(folder_fd, "status", O_RDONLY | O_CLOEXEC);
 	FILE *file = fd < 0 ? NULL : fdopen(fd, "r");
@@ -62,9 +84,11 @@ is_own(int folder_fd, const struct page *page)
 	size_t bytes = 0;
 
 	if (file == NULL) {
+		enum process_result result = result_of(errno, PROCESS_NO_PAGE);
+
 		if (fd >= 0)
 			close(fd);
-		return false;
+		return result;
 	}
 	while (getline(&line, &bytes, file) > 0)
 		if (strncmp(line, NSPID, strlen(NSPID)) == 0)
@@ -72,7 +96,7 @@ is_own(int folder_fd, const struct page *page)
 	is = is && feof(file);
 	free(line);
 	fclose(file);
-	return is;
+	return is ? PROCESS_FOUND : PROCESS_NO_PAGE;
 }
 
 static bool
@@ -113,11 +137,11 @@ open_named(int fds_fd, const char *name)
 static enum process_result
 open_page(struct page *page, int folder_fd, int fds_fd, const char *name)
 {
+	enum process_result result;
 	int fd = open_named(fds_fd, name);
 
 	if (fd < 0)
-		return fd == -EACCES || fd == -EPERM ? PROCESS_DENIED
-						     : PROCESS_NO_PAGE;
+		return result_of(-fd, PROCESS_NO_PAGE);
 	switch (page_open(page, fd)) {
 	case PAGE_NONE:
 		return PROCESS_NO_PAGE;
@@ -129,10 +153,10 @@ open_page(struct page *page, int folder_fd, int fds_fd, const char *name)
 		break;
 	}
 	/* A child that has not begun a program of its own has it, too. */
-	if (is_own(folder_fd, page))
-		return PROCESS_FOUND;
-	page_close(page);
-	return PROCESS_NO_PAGE;
+	result = check_owner(folder_fd, page);
+	if (result != PROCESS_FOUND)
+		page_close(page);
+	return result;
 }
 
 static enum process_result
@@ -144,10 +168,10 @@ find_page(struct page *page, int folder_fd)
 	const struct dirent *entry;
 
 	if (dir == NULL) {
+		result = result_of(errno, PROCESS_NONE);
 		if (fd >= 0)
 			close(fd);
-		return errno == ENOENT || errno == ESRCH ? PROCESS_NONE
-							 : PROCESS_DENIED;
+		return result;
 	}
 	while (result == PROCESS_NO_PAGE && (entry = readdir(dir)) != NULL)
 		/* Nearly all are something else, which this look tells. */
@@ -185,7 +209,7 @@ process_open(struct process **process, pid_t pid, uint32_t *version)
 	snprintf(path, sizeof(path), "/proc/%d", (int)pid);
 	folder_fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	if (folder_fd < 0)
-		return PROCESS_NONE;
+		return result_of(errno, PROCESS_NONE);
 	result = find_page(&page, folder_fd);
 	*version = page.version;
 	if (result == PROCESS_FOUND) {
@@ -214,9 +238,11 @@ look_at_state(struct process *process)
 	char text[1024];
 	const char *end;
 	uint64_t pages;
+	int ret = read_text(process->folder_fd, "stat", text, sizeof(text));
 
-	if (!read_text(process->folder_fd, "stat", text, sizeof(text)))
-		return false;
+	/* Without a descriptor it is taken to be as it was. */
+	if (ret < 0)
+		return is_out_of_fds(-ret);
 	/* The name before it may hold anything. */
 	end = strrchr(text, ')');
 	if (end == NULL || end[1] != ' ')
@@ -224,7 +250,7 @@ look_at_state(struct process *process)
 	process->state = end[2];
 	if (process->state == 'Z' || process->state == 'X')
 		return false;
-	if (read_text(process->folder_fd, "statm", text, sizeof(text)) &&
+	if (read_text(process->folder_fd, "statm", text, sizeof(text)) == 0 &&
 		sscanf(text, "%*u %" SCNu64, &pages) == 1)
 		process->rss_bytes = pages * (uint64_t)sysconf(_SC_PAGESIZE);
 	return true;
@@ -242,7 +268,7 @@ look_at_shard(struct process *process, uint32_t index, uint64_t now_ns)
 	if (shard->now.at_ns > shard->before.at_ns)
 		shard->before = shard->now;
 	shard->now = reading_of(&slot, now_ns);
-	(void)rates_between(&shard->rates, &shard->before, &shard->now);
+	rates_between(&shard->rates, &shard->before, &shard->now);
 }
 
 bool

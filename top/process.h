@@ -23,6 +23,7 @@ enum process_result {
 	PROCESS_NO_PAGE, /* it does not run torc */
 	PROCESS_VERSION, /* another torc than this one */
 	PROCESS_BROKEN,  /* its page makes no sense */
+	PROCESS_NO_FD,   /* there is none to look with */
 	PROCESS_NO_MEMORY
 };
 

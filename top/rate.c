@@ -39,7 +39,7 @@ share(double part, double whole)
 	return part < whole ? part / whole : 1;
 }
 
-bool
+void
 rates_between(struct rates *rates, const struct reading *before,
 	const struct reading *after)
 {
@@ -48,7 +48,7 @@ rates_between(struct rates *rates, const struct reading *before,
 	double seconds = ns / 1e9, waited;
 
 	if (ns <= 0)
-		return false;
+		return;
 	waited = share(grown(a->waited_ns, b->waited_ns), ns);
 	*rates = (struct rates){
 		.seconds = seconds,
@@ -69,5 +69,4 @@ rates_between(struct rates *rates, const struct reading *before,
 	if (rates->asleep > waited)
 		rates->asleep = waited;
 	rates->looking = waited - rates->asleep;
-	return true;
 }

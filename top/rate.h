@@ -42,8 +42,8 @@ struct rates {
 /* What the slot says at `now_ns`, until when a sleeper has slept. */
 struct reading reading_of(const struct slot *slot, uint64_t now_ns);
 
-/* False: no time has passed from one to the other, *rates is as before. */
-bool rates_between(struct rates *rates, const struct reading *before,
+/* When no time has passed from one to the other, *rates is as before. */
+void rates_between(struct rates *rates, const struct reading *before,
 	const struct reading *after);
 
 #endif /* TORC_TOP_RATE_H */

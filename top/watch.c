@@ -2,6 +2,7 @@
 #include "top/watch.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -62,6 +63,9 @@ say_refusal(pid_t pid, enum process_result result, uint32_t version)
 		why = "its metrics make no sense: it is not torc that wrote "
 		      "them";
 		break;
+	case PROCESS_NO_FD:
+		why = "no descriptor is free: raise ulimit -n";
+		break;
 	case PROCESS_NO_MEMORY:
 		why = "out of memory";
 		break;
@@ -93,6 +97,8 @@ watch_find(struct watch *watch, uint64_t now_ns)
 	DIR *dir = opendir("/proc");
 
 	watch->found_ns = now_ns;
+	watch->is_out_of_fds =
+		dir == NULL && (errno == EMFILE || errno == ENFILE);
 	while (dir != NULL && (entry = readdir(dir)) != NULL) {
 		pid_t pid = options_pid(entry->d_name);
 		enum process_result result;
@@ -106,6 +112,8 @@ watch_find(struct watch *watch, uint64_t now_ns)
 			append(watch, process);
 		else if (result == PROCESS_VERSION && is_first)
 			say_version(pid, version);
+		else if (result == PROCESS_NO_FD)
+			watch->is_out_of_fds = true;
 	}
 	if (dir != NULL)
 		closedir(dir);

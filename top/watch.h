@@ -16,6 +16,7 @@
 struct watch {
 	struct process *first; /* in the order in which they were found */
 	uint64_t found_ns;     /* when /proc was last searched; 0: never */
+	bool is_out_of_fds;    /* it could not be searched as a whole */
 };
 
 /* False: it cannot be watched, and stderr says why. */

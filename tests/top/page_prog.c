@@ -7,6 +7,8 @@
  *   version  of another torc         blank    not written yet
  *   short    a byte is missing       slots    slots of another size
  *   many     shards without end      none     no shard at all
+ *   most     as many shards as can be, and room for them
+ *   over     one more, and room for it
  *   name     names that are no text  lies     every number is the largest
  *   odd      a slot is being written for ever
  *   silent   the shards are awake and tell nothing any more
@@ -22,10 +24,17 @@
 #include <torc/base/clock.h>
 
 #include "core/metrics_page_priv.h"
-
-#define SHARDS 2
+#include "core/runtime_priv.h"
 
 static int page_fd;
+
+static uint32_t
+shards_of(const char *kind)
+{
+	if (strcmp(kind, "most") == 0)
+		return TORC__SHARDS_MAX;
+	return strcmp(kind, "over") == 0 ? TORC__SHARDS_MAX + 1 : 2;
+}
 
 static void
 on_shrink(int signo)
@@ -77,7 +86,8 @@ spoil(struct torc_metrics_head *head, const char *kind)
 static int
 make_page(const char *kind)
 {
-	size_t bytes = torc__metrics_slot_offset(SHARDS);
+	uint32_t shards_count = shards_of(kind);
+	size_t bytes = torc__metrics_slot_offset(shards_count);
 	struct torc_metrics_head *head;
 	int fd = memfd_create(TORC__METRICS_PAGE_NAME, MFD_CLOEXEC);
 
@@ -89,12 +99,12 @@ make_page(const char *kind)
 	head->magic = TORC__METRICS_MAGIC;
 	head->version = TORC__METRICS_VERSION;
 	head->slot_bytes = sizeof(struct torc_metrics_slot);
-	head->shards_count = SHARDS;
+	head->shards_count = shards_count;
 	head->pid = (uint32_t)getpid();
 	head->began_ns = torc_clock_ns();
 	memcpy(head->engine, "kernel", 6);
 	memcpy(head->program, "fake", 4);
-	for (uint32_t i = 0; i < SHARDS; i++)
+	for (uint32_t i = 0; i < shards_count; i++)
 		tell((void *)((char *)head + torc__metrics_slot_offset(i)),
 			kind);
 	spoil(head, kind);

@@ -9,7 +9,7 @@
 
 # shellcheck source=tests/proxy/lib.sh
 . "$(dirname "$0")/../proxy/lib.sh"
-need_programs python3 setpriv
+need_programs python3 jq setpriv prlimit
 
 top=$B/torc-top
 out=$tmp/top.out
@@ -198,6 +198,12 @@ assert_eq "exit status when both have ended" "$status" 0
 assert_eq "ends" "$(grep -c 'has ended' "$tmp/watcher.out")" 2
 python3 -c 'import json, sys; [json.loads(line) for line in sys.stdin]' \
 	<"$tmp/reader.out" || fail "each line of JSON is an object"
+# As the manual page shows it: a line of an end has no shards.
+filter=$(sed -n "s/^torc-top .* | jq '\(.*\)'\$/\1/p" top/torc-top.1)
+jq -c "$filter" <"$tmp/reader.out" >"$tmp/jq.out" 2>"$tmp/jq.err" ||
+	fail "jq takes $filter"
+grep -q '^{"shard":1,"busy":' "$tmp/jq.out" || fail "jq finds the shards"
+pass "jq '$filter'"
 refuses 1 "$server: there is no such process" "$server"
 
 # ---- pages that lie ----
@@ -220,10 +226,19 @@ fake version
 refuses 1 "$fake: .*version 99 .* reads [0-9]+: use the one" "$fake"
 fake blank
 refuses 1 "$fake: it does not run torc" "$fake"
-for kind in short slots many none; do
+for kind in short slots many none over; do
 	fake "$kind"
 	refuses 1 "$fake: its metrics make no sense" "$fake"
 done
+
+fake most
+look -n 1 "$fake"
+assert_eq "exit status about the most shards" "$status" 0
+assert_eq "their rows" "$(grep -c '^ *[0-9]* *[0-9]*% ' "$out")" 1024
+look --json -n 1 "$fake"
+assert_eq "shards in JSON" "$(grep -o '"shard": [0-9]*, "is_' "$out" |
+	wc -l)" 1024
+pass "1024 shards have a row each"
 
 fake child
 child=$(sed -n 's/^ready //p' "$tmp/child.out")
@@ -288,6 +303,42 @@ wait_exit "$shrinking" 20
 assert_eq "exit status when the page loses its bytes" "$status" 0
 assert_match "its last line" "$(tail -n 2 "$tmp/shrinking.out")" 'has ended'
 pass "a page that loses its bytes has ended"
+
+# ---- without descriptors ----
+
+# look_with DESCRIPTORS ARGS...: as look, with so many.
+look_with()
+{
+	count=$1
+	shift
+	status=0
+	timeout 60 prlimit --nofile="$count" "$top" "$@" >"$out" 2>"$err" \
+		</dev/null || status=$?
+}
+
+# From enough on one less each time, until the program cannot begin.
+fake good
+fds=12
+look_with "$fds" -n 1 "$fake"
+while [ "$status" -eq 0 ]; do
+	assert_eq "rows with $fds" "$(grep -c '^    [01] ' "$out")" 2
+	fds=$((fds - 1))
+	look_with "$fds" -n 1 "$fake"
+done
+[ "$fds" -ge 4 ] || fail "it needs a descriptor"
+while [ "$fds" -ge 4 ]; do
+	look_with "$fds" -n 1 "$fake"
+	assert_eq "exit status with $fds" "$status" 1
+	assert_eq "what it says with $fds" "$(cat "$err")" \
+		"torc-top: $fake: no descriptor is free: raise ulimit -n"
+	fds=$((fds - 1))
+done
+pass "$(cat "$err")"
+look_with 4 -n 1
+assert_eq "exit status with 4" "$status" 1
+assert_eq "what it says without a number" "$(cat "$err")" \
+	"torc-top: no descriptor is free to look at all processes: raise ulimit -n"
+pass "$(cat "$err")"
 
 # ---- somebody else's ----
 
