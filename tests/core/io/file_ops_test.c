@@ -331,6 +331,115 @@ a_success_that_beat_its_cancel_is_told(void **state)
 	assert_int_equal(f->op.done.value, 100);
 }
 
+/* ---- what is only started ---- */
+
+static const struct iovec pieces[2];
+static struct torc_stat looked_at;
+
+static void
+start_write(struct fixture *f)
+{
+	torc_file_write_start(f->file, memory, 10, &f->op);
+}
+
+static void
+start_preadv(struct fixture *f)
+{
+	torc_file_preadv_start(f->file, pieces, 2, 77, &f->op);
+}
+
+static void
+start_pwritev(struct fixture *f)
+{
+	torc_file_pwritev_start(f->file, pieces, 2, 77, &f->op);
+}
+
+static void
+start_sync(struct fixture *f)
+{
+	torc_file_sync_start(f->file, &f->op);
+}
+
+static void
+start_datasync(struct fixture *f)
+{
+	torc_file_datasync_start(f->file, &f->op);
+}
+
+static void
+start_stat(struct fixture *f)
+{
+	torc_file_stat_start(f->file, &looked_at, &f->op);
+}
+
+static const struct start {
+	void (*fn)(struct fixture *f);
+	uint8_t opcode;
+	uint32_t flags; /* its own, whatever they are called */
+	uint64_t off;
+	const void *memory; /* NULL, and 0: whatever it is */
+	uint32_t len;
+} starts[] = {
+	{ start_write, IORING_OP_WRITE, 0, 0, memory, 10 },
+	{ start_preadv, IORING_OP_READV, 0, 77, pieces, 2 },
+	{ start_pwritev, IORING_OP_WRITEV, 0, 77, pieces, 2 },
+	{ start_sync, IORING_OP_FSYNC, 0, 0, NULL, 0 },
+	{ start_datasync, IORING_OP_FSYNC, IORING_FSYNC_DATASYNC, 0, NULL, 0 },
+	{ start_stat, IORING_OP_STATX, AT_EMPTY_PATH,
+		(uintptr_t)looked_at._kernel, NULL, 0 },
+};
+
+static void
+answer_last(struct fixture *f, const struct start *start, int32_t res)
+{
+	answer(&f->shard, start->opcode, count_of(&f->shard, start->opcode) - 1,
+		res);
+}
+
+static void
+a_start_asks_for_what_its_call_asks_for(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		const struct start *start = starts + i;
+		const struct io_uring_sqe *sqe;
+
+		start->fn(f);
+		fake_shard_turn(&f->shard, 1);
+		assert_false(torc_future_is_ready(&f->op.done));
+		sqe = last_of(&f->shard, start->opcode);
+		assert_int_equal(sqe->fsync_flags, start->flags);
+		assert_int_equal(sqe->off, start->off);
+		if (start->memory != NULL)
+			assert_ptr_equal(
+				(void *)(uintptr_t)sqe->addr, start->memory);
+		if (start->len != 0)
+			assert_int_equal(sqe->len, start->len);
+		answer_last(f, start, 0);
+		assert_int_equal(f->op.done.value, 0);
+	}
+}
+
+static void
+a_start_is_cancelled_or_has_succeeded(void **state)
+{
+	struct fixture *f = *state;
+
+	for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+		const struct start *start = starts + i;
+
+		start->fn(f);
+		cancel_in_flight(f);
+		answer_last(f, start, -ECANCELED);
+		assert_int_equal(f->op.done.value, -ECANCELED);
+		start->fn(f);
+		cancel_in_flight(f);
+		answer_last(f, start, 0);
+		assert_int_equal(f->op.done.value, 0);
+	}
+}
+
 static void
 a_close_waits_for_the_last_answer(void **state)
 {
@@ -466,6 +575,8 @@ main(void)
 		WITH_FILE(a_signal_that_was_a_cancel_is_one),
 		WITH_FILE(a_cancel_between_two_parts_tells_the_first),
 		WITH_FILE(a_success_that_beat_its_cancel_is_told),
+		WITH_FILE(a_start_asks_for_what_its_call_asks_for),
+		WITH_FILE(a_start_is_cancelled_or_has_succeeded),
 		WITH_SHARD(a_close_waits_for_the_last_answer),
 		WITH_SHARD(more_than_one_operation_takes_is_cut),
 		cmocka_unit_test(a_mistake_is_named),

@@ -263,6 +263,68 @@ a_cancelled_task_changes_nothing(void *unused)
 	return 0;
 }
 
+static int
+a_start_does_what_its_call_does(void *unused)
+{
+	struct torc_stat stat = { 0 };
+	struct torc_path_op op;
+
+	(void)unused;
+	file_of("started", 7);
+	must_be(symlink("started", path_of("to-started")), 0);
+	torc_path_stat_start(path_of("to-started"), &stat, &op);
+	must_be(torc_await(&op.done), 0);
+	must(S_ISREG(stat.mode));
+	must_be(stat.bytes, 7);
+	torc_path_lstat_start(path_of("to-started"), &stat, &op);
+	must_be(torc_await(&op.done), 0);
+	must(S_ISLNK(stat.mode));
+	torc_path_rename_start(path_of("started"), path_of("to-started"), &op);
+	must_be(torc_await(&op.done), 0);
+	must_be(size_of(path_of("to-started")), 7);
+	must_be(size_of(path_of("started")), -ENOENT);
+	torc_path_unlink_start(path_of("to-started"), &op);
+	must_be(torc_await(&op.done), 0);
+	must_be(size_of(path_of("to-started")), -ENOENT);
+	return 0;
+}
+
+static int64_t
+end_early(struct torc_path_op *op, unsigned turns)
+{
+	while (turns-- > 0)
+		turn();
+	torc_future_cancel(&op->done);
+	return torc_await(&op->done);
+}
+
+static int
+a_start_that_was_cancelled_says_whether_it_happened(void *unused)
+{
+	(void)unused;
+	for (unsigned i = 0; i < 60; i++) {
+		const char *from = file_of("from", 7), *to = path_of("to");
+		struct torc_stat stat = { 0 };
+		struct torc_path_op op;
+		int64_t ret;
+
+		torc_path_stat_start(from, &stat, &op);
+		must(end_early(&op, i % 3) != 0 || stat.bytes == 7);
+		torc_path_lstat_start(from, &stat, &op);
+		must(end_early(&op, i % 3) != 0 || stat.bytes == 7);
+		torc_path_rename_start(from, to, &op);
+		ret = end_early(&op, i % 3);
+		must(ret == 0 || ret == -ECANCELED);
+		must_be(size_of(to), ret == 0 ? 7 : -ENOENT);
+		must_be(size_of(from), ret == 0 ? -ENOENT : 7);
+		torc_path_unlink_start(ret == 0 ? to : from, &op);
+		ret = end_early(&op, i % 3);
+		must(ret == 0 || ret == -ECANCELED);
+		must_be(unlink(from) == 0 || unlink(to) == 0, ret < 0);
+	}
+	return 0;
+}
+
 /* In flight or done: what is told is what happened. */
 static int
 a_cancel_tells_whether_it_happened(void *unused)
@@ -301,6 +363,8 @@ main(int argc, char **argv)
 		WITH_TORC(a_fifo_is_read_from_its_first_byte_to_its_last),
 		WITH_TORC(many_at_a_time_end_in_any_order),
 		WITH_TORC(a_cancelled_task_changes_nothing),
+		WITH_TORC(a_start_does_what_its_call_does),
+		WITH_TORC(a_start_that_was_cancelled_says_whether_it_happened),
 		WITH_TORC(a_cancel_tells_whether_it_happened),
 	};
 
