@@ -27,14 +27,6 @@ wake_task(struct torc_future *future)
 		torc__shard_ready(shard, task);
 }
 
-/* Interrupted already: the future hurries, and may wake the task at once. */
-static __attribute__((cold, noinline)) void
-hurry(struct torc_task *task, struct torc_future *future)
-{
-	if (!task->is_shielded)
-		torc_future_cancel(future);
-}
-
 static inline void
 wait_for(struct torc_task *task, struct torc_future *future)
 {
@@ -46,8 +38,9 @@ wait_for(struct torc_task *task, struct torc_future *future)
 	future->_wake = wake_task;
 	task->awaiting = future;
 	task->state = TORC_TASK_WAITING;
+	/* Interrupted already: it hurries, and may wake the task at once. */
 	if (torc_unlikely(task->interrupt != 0))
-		hurry(task, future);
+		torc_future_cancel(future);
 	torc__task_suspend(torc__shard, task);
 }
 
@@ -61,25 +54,9 @@ torc_await(struct torc_future *future)
 		return future->value;
 	}
 	wait_for(task, future);
-	if (torc_unlikely(future->value == -ECANCELED) &&
-		task->interrupt != 0 && !task->is_shielded)
+	if (torc_unlikely(future->value == -ECANCELED) && task->interrupt != 0)
 		return task->interrupt;
 	return future->value;
-}
-
-void
-torc_shield_begin(struct torc_shield *scope)
-{
-	struct torc_task *task = torc__task_current("a shield");
-
-	scope->_outer = task->is_shielded;
-	task->is_shielded = true;
-}
-
-void
-torc_shield_end(struct torc_shield *scope)
-{
-	torc__task_current("a shield")->is_shielded = scope->_outer;
 }
 
 int64_t
@@ -87,9 +64,10 @@ torc__await_shielded(struct torc_future *future)
 {
 	struct torc_shield shield;
 
+	if (torc_future_is_ready(future))
+		return future->value;
 	torc_shield_begin(&shield);
-	if (!torc_future_is_ready(future))
-		wait_for(torc__task_current("an await"), future);
+	wait_for(torc__task_current("an await"), future);
 	torc_shield_end(&shield);
 	return future->value;
 }
@@ -267,83 +245,4 @@ torc_try_all(struct torc_future *const futures[], unsigned count)
 	watch_several(&s, "torc_try_all");
 	ret = torc_await(&s.all);
 	return (int)(s.failure < 0 ? s.failure : ret);
-}
-
-/* Nothing has to wait for a time that has passed, not even for the timer. */
-static inline void
-arm_deadline(struct torc_task *task, struct torc_shard *shard, uint64_t now_ns)
-{
-	if (torc_likely(task->deadline_ns > now_ns)) {
-		torc__wheel_arm(&shard->wheel, &task->deadline_timer,
-			task->deadline_ns);
-		return;
-	}
-	torc__wheel_disarm(&shard->wheel, &task->deadline_timer);
-	if (task->interrupt == 0)
-		task->interrupt = -ETIMEDOUT;
-}
-
-static inline void
-begin_deadline(struct torc_task *task, struct torc_shard *shard,
-	struct torc_deadline *scope, uint64_t deadline_ns, uint64_t now_ns)
-{
-	scope->_outer_ns = task->deadline_ns;
-	scope->_outer = task->deadline;
-	task->deadline = scope;
-	if (torc_unlikely(deadline_ns >= task->deadline_ns))
-		return;
-	task->deadline_ns = deadline_ns;
-	arm_deadline(task, shard, now_ns);
-}
-
-void
-torc_deadline_begin(struct torc_deadline *scope, uint64_t timeout_ns)
-{
-	struct torc_task *task = torc__task_current("a deadline");
-	struct torc_shard *shard = torc__shard;
-	/* The turn's clock may be old after a long computation. */
-	uint64_t now_ns = torc__ring_now_ns(&shard->ring);
-	uint64_t deadline_ns;
-
-	if (__builtin_add_overflow(now_ns, timeout_ns, &deadline_ns))
-		deadline_ns = UINT64_MAX;
-	begin_deadline(task, shard, scope, deadline_ns, now_ns);
-}
-
-void
-torc_deadline_begin_at(struct torc_deadline *scope, uint64_t when_ns)
-{
-	struct torc_task *task = torc__task_current("a deadline");
-	struct torc_shard *shard = torc__shard;
-
-	begin_deadline(
-		task, shard, scope, when_ns, torc__ring_now_ns(&shard->ring));
-}
-
-static __attribute__((noinline)) void
-restore_deadline(struct torc_task *task)
-{
-	arm_deadline(task, torc__shard, torc__shard->now_ns);
-}
-
-void
-torc_deadline_end(struct torc_deadline *scope)
-{
-	struct torc_task *task = torc__task_current("a deadline");
-
-	if (torc_unlikely(task->deadline != scope))
-		torc__panic("torc_deadline_end: not the innermost scope of "
-			    "task %s: scopes end in reverse order",
-			torc__task_name(task));
-	task->deadline = scope->_outer;
-	if (torc_unlikely(scope->_outer_ns == task->deadline_ns))
-		return;
-	task->deadline_ns = scope->_outer_ns;
-	/* An outer deadline that has passed as well counts anew. */
-	if (task->interrupt == -ETIMEDOUT)
-		task->interrupt = 0;
-	if (torc_likely(task->deadline_ns == UINT64_MAX))
-		torc__wheel_disarm(&torc__shard->wheel, &task->deadline_timer);
-	else
-		restore_deadline(task);
 }

@@ -43,7 +43,7 @@ torc_group_spawn(struct torc_group *group, torc_task_fn *fn, void *arg)
 		return -ENOMEM;
 	task->group = group;
 	if (group->_is_canceled)
-		task->interrupt = -ECANCELED;
+		torc_cancel(task);
 	torc__list_push_back(&group->_tasks, &task->group_link);
 	group->_count++;
 	return 0;

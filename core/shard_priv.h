@@ -227,7 +227,7 @@ torc__interrupted(const char *call)
 {
 	struct torc_task *task = torc__task_current(call);
 
-	return torc_unlikely(task->is_shielded) ? 0 : task->interrupt;
+	return task->interrupt;
 }
 
 static inline void

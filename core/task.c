@@ -48,7 +48,7 @@ on_deadline(struct torc_timer *timer)
 	if (task->interrupt != 0)
 		return;
 	task->interrupt = -ETIMEDOUT;
-	if (task->state == TORC_TASK_WAITING && !task->is_shielded)
+	if (task->state == TORC_TASK_WAITING)
 		torc_future_cancel(task->awaiting);
 }
 
@@ -243,8 +243,11 @@ torc_cancel(struct torc_task *task)
 	if (task->state == TORC_TASK_DONE)
 		return;
 	TORC_PROBE2(torc, task__cancel, task->shard->index, task);
+	task->is_canceled = true;
+	if (task->shield != NULL)
+		return;
 	task->interrupt = -ECANCELED;
-	if (task->state == TORC_TASK_WAITING && !task->is_shielded)
+	if (task->state == TORC_TASK_WAITING)
 		torc_future_cancel(task->awaiting);
 }
 

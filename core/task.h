@@ -160,13 +160,20 @@ int torc_wait_all(struct torc_future *const futures[], unsigned count);
 int torc_try_all(struct torc_future *const futures[], unsigned count);
 
 /*
- * Between begin and end no cancel and no deadline reaches the task's awaits:
- * for clean-up that has to wait. What came meanwhile counts again after the
- * end. Scopes may nest.
+ * Between begin and end no cancel and no deadline from outside reaches the
+ * task's awaits: for clean-up that has to wait. A deadline that begins in it
+ * counts, as clean-up that talks to somebody needs one. What came meanwhile
+ * counts again after the end. Shields and deadlines nest, and end in reverse
+ * order: asserted.
+ *
+ * Cost  a few stores; under a deadline its timer is set anew at the end.
  */
 struct torc_shield {
 	/* Runtime only. */
-	bool _outer;
+	uint64_t _deadline_ns;
+	struct torc_deadline *_deadline;
+	struct torc_shield *_outer;
+	int _interrupt;
 };
 
 void torc_shield_begin(struct torc_shield *scope);

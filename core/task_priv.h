@@ -29,11 +29,11 @@ struct torc_task {
 	struct torc_future *awaiting; /* while it waits */
 	struct torc_task *ready_next;
 	int interrupt; /* 0, -ECANCELED for ever, -ETIMEDOUT until the scope
-			  ends */
+			  ends; what a shield hides is in it */
 	uint16_t budget;
 	uint8_t state; /* enum torc_task_state */
 	bool is_joinable;
-	bool is_shielded; /* clean-up: interrupts wait */
+	bool is_canceled; /* an interrupt, once there is no shield */
 
 	int result;
 	size_t locks_count; /* mutexes and kin: it holds, or waits for them */
@@ -50,6 +50,7 @@ struct torc_task {
 	struct torc_shard *shard;       /* the only one that may touch it */
 	uint64_t deadline_ns;           /* UINT64_MAX: none */
 	struct torc_deadline *deadline; /* the innermost scope */
+	struct torc_shield *shield;     /* the innermost scope */
 	struct torc_timer deadline_timer;
 	struct torc_task_local_scope *locals; /* the innermost scope */
 

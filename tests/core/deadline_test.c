@@ -124,7 +124,7 @@ a_hundred_longer_scopes_end_with_the_outermost(void **state)
 }
 
 static int
-end_inner_behind_a_shield(void *arg)
+let_two_pass_behind_a_shield(void *arg)
 {
 	struct torc_deadline outer, inner;
 	struct torc_shield shield;
@@ -134,9 +134,10 @@ end_inner_behind_a_shield(void *arg)
 	torc_deadline_begin(&inner, 10 * TORC_MS);
 	torc_shield_begin(&shield);
 	trace_outcome(torc_sleep(15 * TORC_MS));
-	torc_deadline_end(&inner);
 	trace_outcome(torc_sleep(15 * TORC_MS));
 	torc_shield_end(&shield);
+	trace_outcome(torc_interrupted());
+	torc_deadline_end(&inner);
 	trace_outcome(torc_interrupted());
 	torc_deadline_end(&outer);
 	trace_outcome(torc_interrupted());
@@ -146,8 +147,40 @@ end_inner_behind_a_shield(void *arg)
 static void
 deadlines_that_pass_behind_a_shield_count_after_it(void **state)
 {
-	assert_trace(*state, end_inner_behind_a_shield, NULL,
-		"ok@15 ok@30 timeout@30 ok@30");
+	assert_trace(*state, let_two_pass_behind_a_shield, NULL,
+		"ok@15 ok@30 timeout@30 timeout@30 ok@30");
+}
+
+/* Clean-up that talks to somebody who does not answer. */
+static int
+time_out_behind_a_shield(void *arg)
+{
+	struct torc_deadline outer, inner;
+	struct torc_shield shield, nested;
+
+	(void)arg;
+	torc_deadline_begin(&outer, 30 * TORC_MS);
+	torc_shield_begin(&shield);
+	torc_deadline_begin(&inner, 10 * TORC_MS);
+	trace_outcome(torc_sleep(HOUR));
+	torc_shield_begin(&nested);
+	trace_outcome(torc_sleep(10 * TORC_MS));
+	torc_shield_end(&nested);
+	trace_outcome(torc_interrupted());
+	torc_deadline_end(&inner);
+	trace_outcome(torc_sleep(5 * TORC_MS));
+	torc_shield_end(&shield);
+	trace_outcome(torc_sleep(HOUR));
+	torc_deadline_end(&outer);
+	trace_outcome(torc_interrupted());
+	return 0;
+}
+
+static void
+a_deadline_that_begins_behind_a_shield_counts(void **state)
+{
+	assert_trace(*state, time_out_behind_a_shield, NULL,
+		"timeout@10 ok@20 timeout@20 ok@25 timeout@30 ok@30");
 }
 
 static int
@@ -330,16 +363,63 @@ end_twice(void *arg)
 	return 0;
 }
 
+static int
+end_behind_a_shield(void *arg)
+{
+	struct torc_deadline scope;
+	struct torc_shield shield;
+
+	(void)arg;
+	torc_deadline_begin(&scope, TORC_S);
+	torc_shield_begin(&shield);
+	torc_deadline_end(&scope);
+	return 0;
+}
+
+static int
+end_the_shield_first(void *arg)
+{
+	struct torc_deadline scope;
+	struct torc_shield shield;
+
+	(void)arg;
+	torc_shield_begin(&shield);
+	torc_deadline_begin(&scope, TORC_S);
+	torc_shield_end(&shield);
+	return 0;
+}
+
+static int
+end_the_outer_shield_first(void *arg)
+{
+	struct torc_shield outer, inner;
+
+	(void)arg;
+	torc_shield_begin(&outer);
+	torc_shield_begin(&inner);
+	torc_shield_end(&outer);
+	return 0;
+}
+
 static void
 scopes_that_end_out_of_order_are_named(void **state)
 {
-	static torc_task_fn *const mistakes[] = { end_outer_first, end_twice };
+	static const struct {
+		torc_task_fn *fn;
+		const char *call;
+	} mistakes[] = {
+		{ end_outer_first, "torc_deadline_end" },
+		{ end_twice, "torc_deadline_end" },
+		{ end_behind_a_shield, "torc_deadline_end" },
+		{ end_the_shield_first, "torc_shield_end" },
+		{ end_the_outer_shield_first, "torc_shield_end" },
+	};
 
 	(void)state;
-	for (unsigned i = 0; i < 2; i++) {
-		const char *text = last_words_of_task(mistakes[i], NULL);
+	for (unsigned i = 0; i < sizeof(mistakes) / sizeof(mistakes[0]); i++) {
+		const char *text = last_words_of_task(mistakes[i].fn, NULL);
 
-		assert_says(text, "torc_deadline_end");
+		assert_says(text, mistakes[i].call);
 		assert_says(text, "reverse order");
 	}
 }
@@ -353,6 +433,7 @@ main(void)
 		WITH_SHARD(a_hundred_scopes_end_each_at_its_own_time),
 		WITH_SHARD(a_hundred_longer_scopes_end_with_the_outermost),
 		WITH_SHARD(deadlines_that_pass_behind_a_shield_count_after_it),
+		WITH_SHARD(a_deadline_that_begins_behind_a_shield_counts),
 		WITH_SHARD(an_outer_deadline_that_has_passed_counts_at_once),
 		WITH_SHARD(a_cancel_stays_one_in_whatever_scope),
 		WITH_SHARD(an_await_may_have_a_timeout_of_its_own),

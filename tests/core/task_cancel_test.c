@@ -364,6 +364,43 @@ a_cancel_waits_until_the_last_shield_is_gone(void **state)
 }
 
 static int
+time_out_behind_a_shield(void *arg)
+{
+	struct torc_shield shield;
+	struct torc_deadline deadline;
+
+	(void)arg;
+	torc_shield_begin(&shield);
+	torc_deadline_begin(&deadline, 3 * TORC_MS);
+	trace("%s", outcome(torc_sleep(2 * TORC_MS)));
+	trace("%s", outcome(torc_sleep(2 * TORC_MS)));
+	torc_deadline_end(&deadline);
+	trace("%s", outcome(torc_sleep(2 * TORC_MS)));
+	torc_shield_end(&shield);
+	trace("%s", outcome(torc_sleep(HOUR)));
+	return 0;
+}
+
+static int
+cancel_before_the_timeout(void *arg)
+{
+	struct torc_task *task =
+		fake_shard_spawn(time_out_behind_a_shield, NULL);
+
+	(void)arg;
+	assert_int_equal(torc_sleep(TORC_MS), 0);
+	torc_cancel(task);
+	return fake_shard_join(task);
+}
+
+static void
+a_cancel_waits_while_a_timeout_in_the_shield_counts(void **state)
+{
+	assert_trace(*state, cancel_before_the_timeout, NULL,
+		"ok timeout ok canceled");
+}
+
+static int
 select_on_a_join(void *arg)
 {
 	struct torc_task *task = fake_shard_spawn(sleep_thrice, NULL);
@@ -405,6 +442,7 @@ main(void)
 			a_task_may_cancel_itself_and_still_take_what_is_ready),
 		WITH_SHARD(a_cancel_join_is_not_cancelled_itself),
 		WITH_SHARD(a_cancel_waits_until_the_last_shield_is_gone),
+		WITH_SHARD(a_cancel_waits_while_a_timeout_in_the_shield_counts),
 		WITH_SHARD(a_join_that_lost_a_select_leaves_the_task_running),
 	};
 
