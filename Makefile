@@ -275,7 +275,7 @@ chosen = $(foreach t,$(1),$(if $(and $(or $(if $(T),,all),$(call has_one_of,$(T)
 
 tests: $(B)/.deps-test all baselines $(TESTS) $(TOOLS) # build what check runs
 
-check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some, X=perf/ leaves some out
+check: tests $(if $(SAN)$(T),,check-headers check-install bench-smoke) ## run every test; T=core/task picks some, X=perf/ leaves some out, TEST_JOBS=2
 	$(Q)B=$(B) SAN=$(SAN) tests/run.sh $(call chosen,$(TESTS) $(TEST_SH))
 
 # Under which everything takes ten times as long: fewer seeds do.

@@ -1,21 +1,19 @@
 #!/bin/sh
 # SPDX-License-Identifier: MIT
 #
-# Runs tests one after the other: run.sh PROGRAM...
+# Runs tests: run.sh PROGRAM...
 #
 # A test passes with exit status 0 and is skipped with 77, in which case its
 # last line is the reason; anything else is a failure and shows the whole log.
 # Logs are in $B/tests (B is the build folder). A test that takes longer than
-# TEST_TIMEOUT seconds (300) is ended, with all that it started.
+# TEST_TIMEOUT seconds (300) is ended, with all that it started. TEST_JOBS (1)
+# run at a time: each has its own ports, folder and log.
 
 set -u
 
 B=${B:-build}
 export B
 limit_s=${TEST_TIMEOUT:-300}
-passed=0
-failed=0
-skipped=0
 
 now_ms()
 {
@@ -52,6 +50,30 @@ show_log()
 	sed 's/^/    /' "$1"
 }
 
+# report STATUS TOOK
+report()
+{
+	case $1 in
+	0)
+		echo "ok   $name ($(cases_in "$log")$2)"
+		;;
+	77)
+		reason=$(tail -n 1 "$log")
+		echo "skip $name: ${reason#skip: }"
+		;;
+	124 | 137)
+		echo "FAIL $name (ended after $2; exit status $1)"
+		show_log "$log"
+		;;
+	*)
+		echo "FAIL $name (exit status $1, $2)"
+		show_log "$log"
+		;;
+	esac
+}
+
+# run_one PROGRAM: its status goes to $statuses, with a lock that keeps the
+# lines of one test together.
 run_one()
 {
 	name=$(name_of "$1")
@@ -63,39 +85,57 @@ run_one()
 	esac
 
 	start_ms=$(now_ms)
-	timeout -k 5 "$limit_s" "$program" >"$log" 2>&1 </dev/null
+	timeout -k 5 "$limit_s" "$program" >"$log" 2>&1 </dev/null &
+	running=$!
+	trap 'kill "$running"; wait "$running"; exit 130' INT TERM
+	wait "$running"
 	status=$?
 	took=$(seconds_since "$start_ms")
 
-	case $status in
-	0)
-		passed=$((passed + 1))
-		echo "ok   $name ($(cases_in "$log")$took)"
-		;;
-	77)
-		skipped=$((skipped + 1))
-		reason=$(tail -n 1 "$log")
-		echo "skip $name: ${reason#skip: }"
-		;;
-	124 | 137)
-		failed=$((failed + 1))
-		echo "FAIL $name (ended after $took; exit status $status)"
-		show_log "$log"
-		;;
-	*)
-		failed=$((failed + 1))
-		echo "FAIL $name (exit status $status, $took)"
-		show_log "$log"
-		;;
-	esac
+	exec 9>>"$statuses"
+	flock 9
+	report "$status" "$took"
+	echo "$status $name" >&9
 }
 
-begin_ms=$(now_ms)
-for test in "$@"; do
-	run_one "$test"
-done
+# count STATUS
+count()
+{
+	grep -c "^$1 " "$statuses"
+}
 
-[ $((passed + failed + skipped)) -gt 0 ] || echo "no test was given"
+# Where the runner itself has failed.
+name_missing()
+{
+	for test; do
+		name=$(name_of "$test")
+		grep -q " $name\$" "$statuses" ||
+			echo "FAIL $name (did not run to its end)"
+	done
+}
+
+if [ "${1-}" = --one ]; then
+	statuses=$2
+	run_one "$3"
+	exit 0
+fi
+
+begin_ms=$(now_ms)
+statuses=$(mktemp) || exit 1
+trap 'rm -f "$statuses"' EXIT
+# A session of its own, whose processes end together.
+for test; do echo "$test"; done |
+	setsid xargs -r -d '\n' -n 1 -P "${TEST_JOBS:-1}" \
+		"$0" --one "$statuses" &
+tests=$!
+trap 'kill -s TERM -- "-$tests"; wait "$tests"; exit 130' INT TERM
+wait "$tests"
+[ "$(wc -l <"$statuses")" -ge $# ] || name_missing "$@"
+
+passed=$(count 0)
+skipped=$(count 77)
+failed=$(($# - passed - skipped))
+[ $# -gt 0 ] || echo "no test was given"
 echo "Linux $(uname -r), $(seconds_since "$begin_ms")"
 echo "$passed passed, $failed failed, $skipped skipped"
 # Where everything was skipped, nothing was shown.

@@ -22,6 +22,8 @@ backend=$B/tests/tools/backend
 deny=$B/tests/tools/deny
 PATH=$PWD/.deps/servers/bin:$PATH:/usr/sbin:/sbin
 export LC_ALL=C
+# Tests count lines. A shard that is late on a busy machine is not to add any.
+export TORC_STALL_MS=0
 
 # shellcheck disable=SC2015
 [ -x "$peer" ] && [ -x "$backend" ] || {
