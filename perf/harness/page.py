@@ -143,6 +143,7 @@ def markdown(folder, title, facts, pairs_count):
     goals = list(goal_rows(folder))
     met = sum(1 for row in goals if row[5] == "met")
     known = sum(1 for row in goals if row[5] != "-")
+    others = f", {len(goals) - known} not measured" if known < len(goals) else ""
     lines = [BEGIN, "", f"Measured {title}.", "", "```", *facts, "```", ""]
     lines += [
         f"Medians of the ratios of {pairs_count} interleaved pairs, with the 95 % bootstrap "
@@ -150,7 +151,7 @@ def markdown(folder, title, facts, pairs_count):
         "",
         "## Goals",
         "",
-        f"{met} of {known} met. A ratio is torc / peer; less is better.",
+        f"{met} of {known} met{others}. A ratio is torc / peer; less is better.",
         "",
     ]
     lines += _markdown_table(
