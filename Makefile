@@ -24,8 +24,9 @@ CXXFLAGS ?= -O2 -g
 WARN     := -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes \
             -Wundef -Wvla -Wpointer-arith -Wcast-qual -Wswitch-enum
 CPPFLAGS += -D_GNU_SOURCE -DTORC_VERSION=$(VERSION) -I$(B)/include -I.
-# Frame pointers, so that perf shows whole stacks at no cost worth naming.
-torc_cflags := -std=gnu11 -fPIC -fno-omit-frame-pointer $(WARN) $(if $(SAN),-fsanitize=$(SAN))
+# Frame pointers, so that perf shows whole stacks at no cost worth naming. Frames
+# above a page are touched page by page, lest they jump over a stack's guard.
+torc_cflags := -std=gnu11 -fPIC -fno-omit-frame-pointer -fstack-clash-protection $(WARN) $(if $(SAN),-fsanitize=$(SAN))
 torc_ldflags := $(if $(SAN),-fsanitize=$(SAN))
 
 # A library that scripts/deps built for this tree wins over the system's. What

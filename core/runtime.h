@@ -65,7 +65,13 @@ struct torc_options {
 	 * each other closely. 0: 50 us. TORC_SPIN_NEVER: not at all.
 	 */
 	uint64_t spin_ns;
-	/* Of each task; 0: 64 KiB. Only touched pages take memory. */
+	/*
+	 * Of each task; 0: 64 KiB. Only touched pages take memory. A task that
+	 * needs more ends the process with a line that names it; where a
+	 * function has more than a page of locals only if it is compiled with
+	 * -fstack-clash-protection, as torc.pc asks for: else its frame may
+	 * jump over the guard into another stack.
+	 */
 	size_t stack_bytes;
 	/*
 	 * Memory for received bytes not read yet, per shard; 0: 256 MiB; at

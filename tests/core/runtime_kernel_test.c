@@ -511,13 +511,37 @@ overflow_a_stack(void)
 	return torc_run(&options, dig_deep, NULL);
 }
 
+static __attribute__((noinline)) int
+fill_a_frame(void)
+{
+	volatile char frame[1 << 20];
+
+	frame[0] = 1;
+	return frame[0];
+}
+
+static int
+dig_wide(void *arg)
+{
+	(void)arg;
+	torc_task_name_set("digger");
+	return fill_a_frame();
+}
+
+static int
+jump_over_the_guard(void)
+{
+	struct torc_options options = { .shards = 1, .stack_bytes = 128 << 10 };
+
+	return torc_run(&options, dig_wide, NULL);
+}
+
 static void
-a_stack_overflow_names_the_task_and_its_stack(void **state)
+see_the_overflow(int (*overflow)(void))
 {
 	char text[16384];
-	int status = run_in_child(overflow_a_stack, text, sizeof(text));
+	int status = run_in_child(overflow, text, sizeof(text));
 
-	(void)state;
 	assert_non_null(strstr(text, "digger"));
 	assert_non_null(strstr(text, "overflowed its stack"));
 	assert_non_null(strstr(text, "stack_bytes"));
@@ -527,6 +551,20 @@ a_stack_overflow_names_the_task_and_its_stack(void **state)
 	assert_true(WIFSIGNALED(status));
 	assert_int_equal(WTERMSIG(status), SIGSEGV);
 #endif
+}
+
+static void
+a_stack_overflow_names_the_task_and_its_stack(void **state)
+{
+	(void)state;
+	see_the_overflow(overflow_a_stack);
+}
+
+static void
+a_frame_beyond_the_stack_does_not_jump_over_its_guard(void **state)
+{
+	(void)state;
+	see_the_overflow(jump_over_the_guard);
 }
 
 #define WITH_KERNEL(test) \
@@ -580,6 +618,8 @@ main(void)
 		WITH_KERNEL(
 			no_message_between_shards_is_lost_or_overtakes_another),
 		cmocka_unit_test(a_stack_overflow_names_the_task_and_its_stack),
+		cmocka_unit_test(
+			a_frame_beyond_the_stack_does_not_jump_over_its_guard),
 		cmocka_unit_test(without_a_stack_for_main_it_says_enomem),
 	};
 
