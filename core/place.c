@@ -93,11 +93,10 @@ torc__place_close(struct torc_shard *shard)
 		pthread_mutex_destroy(&shard->shelf.remote.lock);
 }
 
-bool
-torc__place_drain(struct torc_shard *shard)
+unsigned
+torc__place_count(const struct torc_shard *shard)
 {
-	shard->shelf.is_ending = true;
-	return atomic_load(&shard->shelf.remote.count) > 0;
+	return atomic_load(&shard->shelf.remote.count);
 }
 
 /* Wake one that sleeps, so that it takes what `from` does not get to. */
@@ -275,8 +274,6 @@ torc__place_begin(struct torc_shard *shard)
 	shelf->begun_count++;
 	if (torc__seed_begin(&placed->_seed) < 0)
 		torc__seed_refuse(&placed->_seed);
-	else if (shelf->is_ending)
-		torc_cancel(shard->ready_tail);
 	/* The one that begins may keep the others waiting. */
 	if (left > 0)
 		nudge_idle(shard);
@@ -349,7 +346,7 @@ torc__place_may_rest_slow(struct torc_shard *shard)
 	 */
 	atomic_store(&shelf->remote.busy_since_ns, 0);
 	if (atomic_load(&shelf->remote.count) == 0 &&
-		(shelf->is_ending || !steal(shard)))
+		(shard->is_ending || !steal(shard)))
 		return shelf->has_rested = true;
 	atomic_store(&shelf->remote.busy_since_ns, shard->now_ns | 1);
 	return false;

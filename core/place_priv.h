@@ -39,11 +39,10 @@ struct torc_shelf {
 
 	/* The shard's own. */
 	_Alignas(64) bool is_used; /* false: nothing below matters */
-	bool is_ending;
-	bool has_rested;      /* since it last published its load */
-	uint32_t begun_count; /* in this turn */
-	uint64_t turn;        /* in which it last published its load */
-	uint64_t began_ns;    /* that turn */
+	bool has_rested;           /* since it last published its load */
+	uint32_t begun_count;      /* in this turn */
+	uint64_t turn;             /* in which it last published its load */
+	uint64_t began_ns;         /* that turn */
 };
 
 /* A shelf of a shard that is open. */
@@ -60,8 +59,8 @@ void torc__place_put(struct torc_placed *placed);
 /* From whichever shelf it is on. False: it has begun, on placed->_shard. */
 bool torc__place_take_back(struct torc_placed *placed);
 
-/* While the runtime ends. True: there is something on the shelf. */
-bool torc__place_drain(struct torc_shard *shard);
+/* How many lie on its shelf. */
+unsigned torc__place_count(const struct torc_shard *shard);
 
 /* What the inline functions below do once the shelf is in use. */
 bool torc__place_begin(struct torc_shard *shard);

@@ -32,6 +32,8 @@
 #endif
 #define STACK_BYTES_MIN ((size_t)8 << 10)
 
+#define ABANDON_DEFAULT_NS (10 * TORC_S)
+
 /* About what a wake-up costs; see core/wait.c. */
 #define SPIN_DEFAULT_NS (50 * TORC_US)
 
@@ -47,6 +49,7 @@ struct runtime {
 	unsigned count;
 	struct torc_shard **shards;
 	pthread_t *threads;
+	uint64_t abandon_ns;
 	uint64_t stall_ns;
 	struct torc_stalls *stalls; /* NULL: nobody watches */
 	struct torc_pool pool;
@@ -57,6 +60,8 @@ struct runtime {
 	pthread_cond_t changed;
 	unsigned opened;
 	int open_error;
+	/* The end: all is over, or -ETIME; under the lock, too. */
+	int end_error;
 };
 
 /* There is one ring per thread and one set of shards per process. */
@@ -173,7 +178,7 @@ open_one(struct runtime *runtime, unsigned index)
 		torc__place_open(shard);
 		ret = torc__overflow_watch(shard);
 		if (ret < 0)
-			torc__shard_close(shard);
+			(void)torc__shard_close(shard);
 	}
 	return ret;
 }
@@ -202,11 +207,19 @@ agree(struct runtime *runtime, int opened)
 static void
 close_shard(struct runtime *runtime, struct torc_shard *shard)
 {
+	int ret;
+
 	/* The end of many tasks at once takes its time. */
 	torc__stalls_leave(shard);
-	torc__shard_drain(shard, runtime->shards, runtime->count);
+	torc__shard_drain(
+		shard, runtime->shards, runtime->count, runtime->abandon_ns);
 	torc__overflow_unwatch(shard);
-	torc__shard_close(shard);
+	ret = torc__shard_close(shard);
+	if (ret == 0)
+		return;
+	pthread_mutex_lock(&runtime->lock);
+	runtime->end_error = ret;
+	pthread_mutex_unlock(&runtime->lock);
 }
 
 /* Another shard could not open, so this one does not run. */
@@ -214,7 +227,7 @@ static void
 abandon(struct torc_shard *shard)
 {
 	torc__overflow_unwatch(shard);
-	torc__shard_close(shard);
+	(void)torc__shard_close(shard);
 }
 
 struct thread_arg {
@@ -413,6 +426,8 @@ run_all(struct runtime *runtime, torc_task_fn *fn, void *arg)
 	}
 	for (unsigned i = 1; i < started; i++)
 		pthread_join(runtime->threads[i], NULL);
+	if (ret >= 0 && runtime->end_error < 0)
+		ret = runtime->end_error;
 	torc__gate_close();
 	torc__block_on_give_up();
 	torc__stalls_close(runtime->stalls);
@@ -477,6 +492,8 @@ torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 		ret = check_options(&options);
 	runtime.options = fill_options(&options);
 	runtime.stall_ns = options.stall_ns ? options.stall_ns : STALL_NS;
+	runtime.abandon_ns =
+		options.abandon_ns ? options.abandon_ns : ABANDON_DEFAULT_NS;
 	runtime.count = options.shards;
 	runtime.options.ring.count = runtime.count;
 	if (ret == 0)

@@ -10,17 +10,32 @@
  *   TORC_MAIN(serve)
  *
  * The main task runs on shard 0, which is the calling thread. When it
- * returns, every other task on every shard is cancelled and waited for,
- * sockets that were left open are closed, and torc_run() returns its
- * result. Nothing is in flight after that.
+ * returns, every other task on every shard is cancelled and waited for, a
+ * task that begins meanwhile begins cancelled, sockets that were left open
+ * are closed, and torc_run() returns its result. Nothing is in flight after
+ * that.
  *
+ * The end   A task that has not ended abandon_ns after its cancel, because it
+ *           ignores it or is in a shield, is abandoned: it never runs again,
+ *           its sockets and files are closed, its stack and what it allocated
+ *           stay, a line in the log names it; what it waits for or holds (a
+ *           lock, say) is not to be used again. So it is with the memory of an
+ *           operation that does not finish within 5 s of that close. Then
+ *           torc_run() returns -ETIME, or the main task's error if it had one.
+ *           Jobs of blocking.h are waited for, however long they take; the
+ *           time counts from the last of them.
+ * Standard  If descriptor 0, 1 or 2 is closed, torc_run() opens /dev/null
+ *           there, or where there is none an empty file that can't be written,
+ *           and leaves it so; else what torc opens would be the program's
+ *           standard output.
  * Lifetime  torc_run() may be called again after it returned; not inside.
  * Shard     torc_run(): any thread outside a shard. The rest: a shard's.
  * Errors    -errno. -EINVAL: no such engine, a wrong value in the
  *           environment, or an option above its limit; -EPERM,
  *           -ENOSYS: io_uring was asked for and is forbidden or missing;
- *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run(). What
- *           a ring lacks is logged in one line with its remedy.
+ *           -ENOMEM; -EMFILE; -EBUSY: a nested or a second torc_run();
+ *           -ETIME: see The end. What a ring lacks is logged in one line
+ *           with its remedy.
  * Kernel    6.1 for io_uring, see uring/README.md; epoll takes over without.
  */
 
@@ -39,7 +54,10 @@ extern "C" {
 /* For stall_ns: let it stall. */
 #define TORC_STALL_NEVER UINT64_MAX
 
-/* Zero means default; above its limit a number is -EINVAL, not cut. */
+/* For abandon_ns: the end waits for each task, however long it takes. */
+#define TORC_ABANDON_NEVER UINT64_MAX
+
+/* Zero means default; a number above the limit beside it is -EINVAL. */
 struct torc_options {
 	/*
 	 * What carries out the I/O: "kernel" is io_uring, "epoll" system
@@ -90,13 +108,19 @@ struct torc_options {
 	/*
 	 * Name in the log the task that keeps its shard from turning for so
 	 * long, with its calls: once, and at most 5 such a minute; link with
-	 * -rdynamic to see names. It is interrupted by SIGURG for that: a
+	 * -rdynamic to see names, but for those of static functions, which
+	 * are addresses all the same. It is interrupted by SIGURG for that: a
 	 * call that blocks, such as sleep(3), poll(2) or connect(2), may end
 	 * early with EINTR. A program that has a handler for SIGURG keeps it,
 	 * and is told no calls. 0: TORC_STALL_MS of the environment, or 10 ms
 	 * (200 ms in builds with a sanitizer). TORC_STALL_NEVER: not at all.
 	 */
 	uint64_t stall_ns;
+	/*
+	 * How long the end waits for tasks that were cancelled; see The end
+	 * above. 0: 10 s. TORC_ABANDON_NEVER: for ever.
+	 */
+	uint64_t abandon_ns;
 	/* Of blocking.h: threads, queued jobs, and an idle thread's life. */
 	unsigned blocking_threads_max; /* 0: 64; at most 4096 */
 	unsigned blocking_queue_max;   /* 0: 1024 */
@@ -105,7 +129,8 @@ struct torc_options {
 
 /*
  * Run fn(arg) as the main task. `options` may be NULL. Returns what fn
- * returned, or -errno when the runtime could not start.
+ * returned, or -errno when the runtime could not start, or -ETIME when not
+ * all has ended.
  */
 int torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg);
 

@@ -15,6 +15,7 @@ __thread struct torc_shard *torc__shard;
 
 /* Long enough for a connection that lingers; then memory is left behind. */
 #define QUIET_TIMEOUT_NS (5 * TORC_S)
+/* While a shard ends: how often it looks at the time and at the others. */
 #define QUIET_POLL_NS (10 * TORC_MS)
 
 /* Cut from the region: bounded by it at first, mapped in slabs after. */
@@ -428,6 +429,7 @@ torc__shard_fd_freed(struct torc_shard *shard)
 	}
 }
 
+/* Once: whoever begins later begins cancelled. */
 static void
 cancel_tasks(struct torc_shard *shard)
 {
@@ -439,14 +441,15 @@ cancel_tasks(struct torc_shard *shard)
 static bool
 is_quiet(const struct torc_shard *shard)
 {
-	return shard->tasks_count == 0 &&
-	       torc__list_is_empty(&shard->resources) &&
+	return torc__list_is_empty(&shard->resources) &&
 	       shard->ring.inflight_count == 0;
 }
 
 static void
-name_unfinished(struct torc_shard *shard)
+abandon_tasks(struct torc_shard *shard)
 {
+	uint64_t waited_ns = shard->now_ns - shard->ending_ns;
+
 	for (struct torc_link *link = shard->tasks.next; link != &shard->tasks;
 		link = link->next) {
 		struct torc_task *task =
@@ -455,10 +458,27 @@ name_unfinished(struct torc_shard *shard)
 		if (task->state == TORC_TASK_DONE)
 			continue;
 		torc_log(TORC_LOG_ERROR,
-			"shard %u: task %s ignored its cancel; its stack is "
-			"left behind",
-			shard->index, torc__task_name(task));
+			"shard %u: task %s has not ended %llu ms after its "
+			"cancel%s; its stack is left behind",
+			shard->index, torc__task_name(task),
+			(unsigned long long)(waited_ns / TORC_MS),
+			task->shield != NULL ? ", in a shield" : "");
+		/* So that a later torc_run() does not wake it. */
+		task->shard = NULL;
 	}
+}
+
+static void
+abandon_unfinished(struct torc_shard *shard)
+{
+	unsigned placed_count = torc__place_count(shard);
+
+	abandon_tasks(shard);
+	if (placed_count > 0)
+		torc_log(TORC_LOG_ERROR,
+			"shard %u: %u tasks of torc_spawn_any() and its kin "
+			"never began",
+			shard->index, placed_count);
 	if (shard->ring.inflight_count != 0)
 		torc_log(TORC_LOG_ERROR,
 			"shard %u: %u operations did not finish in %u s; their "
@@ -485,33 +505,38 @@ all_drained(struct torc_shard *const *shards, unsigned count)
 	return true;
 }
 
+static void
+give_up_in(struct torc_shard *shard, uint64_t delay_ns)
+{
+	if (__builtin_add_overflow(shard->now_ns, delay_ns, &shard->give_up_ns))
+		shard->give_up_ns = UINT64_MAX;
+}
+
 void
 torc__shard_drain(struct torc_shard *shard, struct torc_shard *const *shards,
-	unsigned count)
+	unsigned count, uint64_t abandon_ns)
 {
 	struct torc_timer ticker = { .fn = tick };
-	uint64_t give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
-	uint64_t cancel_ns = shard->now_ns;
 	bool is_blocked, has_placed;
 
 	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
 	shard->is_stopping = false;
-	while (shard->now_ns < give_up_ns) {
+	shard->is_ending = true;
+	shard->ending_ns = shard->now_ns;
+	give_up_in(shard, abandon_ns);
+	cancel_tasks(shard);
+	for (;;) {
 		/*
 		 * Whoever waits for this shard is a task, so once all say
 		 * that they have none, no message is on its way either.
 		 */
-		if (shard->now_ns >= cancel_ns) {
-			cancel_tasks(shard);
-			/* Later ones: all, again, is too much per turn. */
-			cancel_ns =
-				torc__ring_now_ns(&shard->ring) + QUIET_POLL_NS;
-		}
 		is_blocked = torc__blocking_drain(shard);
 		/* A call that blocks takes as long as it takes. */
 		if (is_blocked)
-			give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
-		has_placed = torc__place_drain(shard);
+			give_up_in(shard, abandon_ns);
+		else if (shard->now_ns >= shard->give_up_ns)
+			break;
+		has_placed = torc__place_count(shard) > 0;
 		atomic_store(&shard->is_drained,
 			shard->tasks_count == 0 && !is_blocked && !has_placed);
 		if (all_drained(shards, count) ||
@@ -521,25 +546,45 @@ torc__shard_drain(struct torc_shard *shard, struct torc_shard *const *shards,
 	torc__wheel_disarm(&shard->wheel, &ticker);
 }
 
-void
+/* For tasks that a callback has spawned, too, and those that this wakes. */
+static bool
+must_turn(const struct torc_shard *shard, uint64_t until_ns)
+{
+	if (shard->port.jobs_count > 0)
+		return true;
+	if (shard->tasks_count > 0 && shard->now_ns < shard->give_up_ns)
+		return true;
+	return shard->now_ns < until_ns &&
+	       (!is_quiet(shard) || shard->ready_head != NULL ||
+		       shard->resume != NULL);
+}
+
+int
 torc__shard_close(struct torc_shard *shard)
 {
 	struct torc_timer ticker = { .fn = tick };
-	uint64_t give_up_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+	uint64_t until_ns = shard->now_ns + QUIET_TIMEOUT_NS;
+	bool has_ended;
 
+	/* Whoever begins now has no other shard to talk to. */
+	if (shard->tasks_count == 0 && until_ns < shard->give_up_ns)
+		shard->give_up_ns = until_ns;
 	torc__timer_arm_in(shard, &ticker, QUIET_POLL_NS);
 	torc__doorbell_cancel(&shard->bell);
-	while (!is_quiet(shard) && shard->now_ns < give_up_ns) {
+	while (must_turn(shard, until_ns)) {
 		torc__resources_close(shard);
 		if (torc__shard_turn(shard, true) < 0)
 			break;
 	}
 	torc__wheel_disarm(&shard->wheel, &ticker);
-	if (!is_quiet(shard))
-		name_unfinished(shard);
+	has_ended = is_quiet(shard) && shard->tasks_count == 0 &&
+		    torc__place_count(shard) == 0;
+	if (!has_ended)
+		abandon_unfinished(shard);
 	torc__resources_free(shard);
 	torc__shard = NULL;
 	close_memory(shard);
+	return has_ended ? 0 : -ETIME;
 }
 
 void

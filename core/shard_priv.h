@@ -86,6 +86,7 @@ struct torc_shard {
 	uint64_t now_ns;  /* one clock read per turn */
 	uint64_t tell_ns; /* when its metrics are told at the latest */
 	bool is_stopping; /* torc__shard_run() returns */
+	bool is_ending;   /* since torc__shard_drain(): tasks begin cancelled */
 
 	/* How to wait: see wait.c. */
 	bool busy_poll;
@@ -135,6 +136,8 @@ struct torc_shard {
 	void *signal_stack;
 	stack_t signal_stack_before; /* the program's */
 	uint32_t index;
+	uint64_t ending_ns;     /* since when it ends */
+	uint64_t give_up_ns;    /* when those that are left are abandoned */
 	size_t stack_bytes;     /* as it was asked for */
 	struct torc_pool *pool; /* for blocking calls; NULL: there is none */
 	struct torc_port port;
@@ -162,16 +165,18 @@ int torc__shard_run(struct torc_shard *shard);
 
 /*
  * Cancel every task, and turn until none is left on any of the `count`
- * shards: a task may wait for an answer from another shard.
+ * shards, for a task may wait for an answer from another shard; or until
+ * `abandon_ns` are over.
  */
 void torc__shard_drain(struct torc_shard *shard,
-	struct torc_shard *const *shards, unsigned count);
+	struct torc_shard *const *shards, unsigned count, uint64_t abandon_ns);
 
 /*
  * Close what was left open, wait for the last terminal CQE, give all back.
- * What does not end in time is named in the log and its memory left alone.
+ * What does not end in time is named in the log, its memory left alone, and
+ * the result -ETIME; else it is 0.
  */
-void torc__shard_close(struct torc_shard *shard);
+int torc__shard_close(struct torc_shard *shard);
 
 /* After all shards are closed: nobody rings its doorbell any more. */
 void torc__shard_fini(struct torc_shard *shard);

@@ -83,6 +83,8 @@ torc__task_new(struct torc_shard *shard, torc_task_fn *fn, void *arg)
 	shard->ring.has_worked = true;
 	torc__shard_ready(shard, task);
 	TORC_PROBE4(torc, task__spawn, shard->index, task, fn, arg);
+	if (torc_unlikely(shard->is_ending))
+		torc_cancel(task);
 	return task;
 }
 
@@ -115,6 +117,9 @@ torc__task_finish(struct torc_shard *shard, struct torc_task *task)
 void
 torc__task_misplaced(const struct torc_task *task, const char *call)
 {
+	if (task->shard == NULL && task->state != TORC_TASK_DONE)
+		torc__panic("%s: task %s was abandoned by the end of a runtime",
+			call, torc__task_name(task));
 	if (task->shard == NULL)
 		torc__panic("%s: there is no such task any more", call);
 	torc__panic("%s: task %s is of shard %u, and this is %s: a task, its "

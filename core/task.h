@@ -16,10 +16,12 @@
  *
  * Cancel    torc_cancel() makes the task's current await, and every later
  *           one, end with -ECANCELED. The task runs its own clean-up and
- *           returns: no stack is ever abandoned. Calls that give something
- *           back (torc_close and its kin) never wait and so always work.
+ *           returns: no stack is abandoned but by the runtime's end, see
+ *           runtime.h. Calls that give something back (torc_close and its
+ *           kin) never wait and so always work.
  * Deadline  Bounds every await between begin and end, however deep, with
- *           -ETIMEDOUT. An inner scope can only shorten an outer one.
+ *           -ETIMEDOUT. An inner scope can only shorten an outer one, unless
+ *           there is a shield between them.
  * Lifetime  A handle lives until it was joined or detached. A task that
  *           nobody wants to join is spawned with a NULL handle and gone when
  *           it returns.

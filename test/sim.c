@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <torc/base/clock.h>
+
 #include "core/backtrace_priv.h"
 #include "core/io/stream_priv.h"
 #include "core/runtime_priv.h"
@@ -15,6 +17,8 @@
 
 #define PERMILLE_DEFAULT 20
 #define STEPS_MAX 20000000
+/* Nobody could stop a run that waits for ever at its end. */
+#define ABANDON_NEVER_NS (3600 * TORC_S)
 
 _Static_assert(TORC_SIM_ALL == (UINT64_C(1) << TORC__SIM_FAULT_COUNT) - 1,
 	"each fault of the engine has its bit");
@@ -144,6 +148,8 @@ runtime_of(const struct torc_options *runtime)
 	/* Looking for what cannot come by itself only takes real time. */
 	if (own.spin_ns == 0)
 		own.spin_ns = TORC_SPIN_NEVER;
+	if (own.abandon_ns == TORC_ABANDON_NEVER)
+		own.abandon_ns = ABANDON_NEVER_NS;
 	return own;
 }
 

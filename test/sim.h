@@ -128,12 +128,12 @@ struct torc_sim_result {
 
 /*
  * Run fn(arg) as the main task of a runtime inside the simulation. `options`,
- * `runtime` and `result` may be NULL. `runtime`: 0 shards is one, and no
- * shard spins unless spin_ns asks for it.
+ * `runtime` and `result` may be NULL. `runtime`: 0 shards is one, no shard
+ * spins unless spin_ns asks for it, and TORC_ABANDON_NEVER is an hour.
  *
- * Returns  what fn returned; -EDEADLK after a deadlock; -ETIME when steps_max
- *          or time_max_ns was reached; -ENOTEMPTY when fn returned 0 and left
- *          a descriptor or an operation behind.
+ * Returns  what torc_run() would; -EDEADLK after a deadlock; -ETIME when
+ *          steps_max or time_max_ns was reached, too; -ENOTEMPTY when fn
+ *          returned 0 and left a descriptor or an operation behind.
  */
 int torc_sim_run(const struct torc_sim_options *options,
 	const struct torc_options *runtime, torc_task_fn *fn, void *arg,

@@ -282,7 +282,7 @@ drain(struct fake_shard *f)
 {
 	struct torc_shard *shards[] = { &f->shard };
 
-	torc__shard_drain(&f->shard, shards, 1);
+	torc__shard_drain(&f->shard, shards, 1, 10 * TORC_S);
 }
 
 static void
@@ -319,37 +319,6 @@ draining_reaches_what_is_spawned_meanwhile(void **state)
 	drain(f);
 
 	assert_string_equal(f->trace, "1 late1");
-}
-
-/* A turn for each millisecond, until a cancel. */
-static int
-count_ms(void *count)
-{
-	while (torc_sleep(TORC_MS) == 0)
-		++*(unsigned *)count;
-	return 0;
-}
-
-static int
-count_ms_in_its_cleanup(void *arg)
-{
-	(void)torc_sleep(HOUR);
-	assert_int_equal(torc_spawn(NULL, count_ms, arg), 0);
-	return 0;
-}
-
-/* With n tasks that end in n turns a pass per turn would be n * n. */
-static void
-draining_does_not_cancel_all_in_each_turn(void **state)
-{
-	struct fake_shard *f = *state;
-	unsigned turns = 0;
-
-	assert_int_equal(torc_spawn(NULL, count_ms_in_its_cleanup, &turns), 0);
-	fake_shard_turn(f, 1);
-	drain(f);
-
-	assert_in_range(turns, 5, 20);
 }
 
 static struct fake_shard child;
@@ -418,7 +387,7 @@ a_task_that_ignores_its_cancel_is_named(void **state)
 {
 	(void)state;
 	assert_says(child_text(leave_a_stubborn_task, 0),
-		"task stubborn ignored its cancel");
+		"task stubborn has not ended 100");
 }
 
 static int
@@ -469,7 +438,6 @@ main(void)
 		WITH_TURNED_SHARD(
 			draining_cancels_all_tasks_and_waits_for_them),
 		WITH_TURNED_SHARD(draining_reaches_what_is_spawned_meanwhile),
-		WITH_TURNED_SHARD(draining_does_not_cancel_all_in_each_turn),
 		cmocka_unit_test(
 			a_handle_that_nobody_joined_goes_with_its_shard),
 		cmocka_unit_test(a_task_that_ignores_its_cancel_is_named),
