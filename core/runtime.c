@@ -487,7 +487,9 @@ torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 
 	torc__panics_name_tasks();
 	torc__cpus_allowed(&runtime.cpus);
-	ret = torc__environment_apply(&options);
+	ret = torc__standard_hold();
+	if (ret == 0)
+		ret = torc__environment_apply(&options);
 	if (ret == 0)
 		ret = check_options(&options);
 	runtime.options = fill_options(&options);

@@ -37,6 +37,13 @@ bool torc__signal_is_own(int signo);
  */
 void torc__signals_block(sigset_t *before);
 
+/*
+ * Those of the descriptors 0, 1 and 2 that are closed are /dev/null from now
+ * on, so that nothing of ours becomes one of them. 0, or -errno after a line in
+ * the log.
+ */
+int torc__standard_hold(void);
+
 /* From now on a panic names the task it happens in. */
 void torc__panics_name_tasks(void);
 
