@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * One task on every shard: a call to each. The first that cannot start takes
- * the others with it.
+ * One task on every shard: a call to each. The first that fails, or cannot
+ * start, takes the others with it.
  */
 #include <errno.h>
 
@@ -15,18 +15,15 @@ struct everywhere {
 	struct torc_future done;
 	unsigned pending;
 	unsigned count;
-	int first_error;
-	bool is_canceled;
+	int first_error; /* before the caller's interrupt, if that came */
+	bool is_interrupted;
 	struct torc_call calls[];
 };
 
+/* Asks only: each answers by a message. Whom it asked before it does not. */
 static void
 cancel_calls(struct everywhere *all)
 {
-	if (all->is_canceled)
-		return;
-	all->is_canceled = true;
-	/* Asks only: each answers by a message. */
 	for (unsigned i = 0; i < all->count; i++)
 		torc_future_cancel(&all->calls[i].done);
 }
@@ -34,7 +31,27 @@ cancel_calls(struct everywhere *all)
 static void
 cancel_everywhere(struct torc_future *done)
 {
-	cancel_calls(torc_future_source(done));
+	struct everywhere *all = torc_future_source(done);
+
+	all->is_interrupted = true;
+	cancel_calls(all);
+}
+
+static void
+note_error(struct everywhere *all, int error)
+{
+	if (all->first_error != 0 || all->is_interrupted)
+		return;
+	all->first_error = error;
+	cancel_calls(all);
+}
+
+static int
+result_of(const struct everywhere *all)
+{
+	if (all->first_error == 0 && all->is_interrupted)
+		return -ECANCELED;
+	return all->first_error;
 }
 
 static void
@@ -45,13 +62,10 @@ on_call_done(struct torc_future *done)
 		torc__container_of(done, struct torc_call, done);
 	int error = done->value == -ENOMEM ? -ENOMEM : call->result;
 
-	if (error < 0 && all->first_error == 0)
-		all->first_error = error;
-	if (done->value == -ENOMEM)
-		cancel_calls(all);
+	if (error < 0)
+		note_error(all, error);
 	if (--all->pending == 0)
-		torc_future_complete(
-			&all->done, all->is_canceled ? -ECANCELED : 0);
+		torc_future_complete(&all->done, result_of(all));
 }
 
 int
@@ -75,11 +89,6 @@ torc_run_on_shards(torc_task_fn *fn, void *arg)
 		torc_future_then(&all->calls[i].done, on_call_done, all);
 	}
 	ret = torc_await(&all->done);
-	/* Cancelled by a shard without memory, not by an interrupt. */
-	if (ret == -ECANCELED && torc_interrupted() == 0)
-		ret = 0;
-	if (ret == 0)
-		ret = all->first_error;
 	torc_free(all);
 	return (int)ret;
 }

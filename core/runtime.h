@@ -145,6 +145,12 @@ int torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg);
 	}
 
 /*
+ * What TORC_MAIN() does: torc_run(NULL, fn, NULL), and a line in the log when
+ * the result is an error. Returns the exit status.
+ */
+int torc_main(torc_task_fn *fn);
+
+/*
  * How many shards 0 stands for here: TORC_SHARDS of the environment, else the
  * CPUs of the affinity mask, but no more than the cgroup's quota pays for. Any
  * thread, any time.
@@ -156,11 +162,13 @@ unsigned torc_shard_index(void);
 unsigned torc_shard_count(void);
 
 /*
- * Run fn(arg) as one task on every shard, and wait for all of them. When
- * the caller is interrupted they are all cancelled, and waited for.
+ * Run fn(arg) as one task on every shard, and wait for all of them. The first
+ * result below 0 cancels the others; when the caller is interrupted they are
+ * all cancelled. All have ended when this returns: a task that is to outlast
+ * another's failure must not return it.
  *
- * Returns  0, the first result below 0, or the interrupt; -ENOMEM when a
- *          shard could not start its task (the others are then cancelled).
+ * Returns  0; the first result below 0, or -ENOMEM when a shard could not
+ *          start its task; the interrupt, if that came first.
  */
 int torc_run_on_shards(torc_task_fn *fn, void *arg)
 	__attribute__((warn_unused_result));

@@ -251,6 +251,32 @@ an_interrupt_cancels_the_task_on_every_shard(void **state)
 	}
 }
 
+/* At once: the others may not have begun. */
+static int
+fail_on_the_last(void *arg)
+{
+	if (torc_shard_index() == torc_shard_count() - 1)
+		return -EIO;
+	return sleep_and_count(arg);
+}
+
+static int
+fail_on_the_last_of_all(void *arg)
+{
+	return torc_run_on_shards(fail_on_the_last, arg);
+}
+
+static void
+a_failure_cancels_the_task_on_every_other_shard(void **state)
+{
+	(void)state;
+	for (unsigned n = 1; n <= SHARDS_MAX; n++) {
+		canceled_count = 0;
+		assert_int_equal(run(n, fail_on_the_last_of_all, NULL), -EIO);
+		assert_int_equal(canceled_count, n - 1);
+	}
+}
+
 static _Atomic unsigned begun_count, begun_before_count;
 
 static int
@@ -612,6 +638,7 @@ main(void)
 		WITH_KERNEL(a_nested_run_is_refused),
 		WITH_KERNEL(the_first_error_in_time_is_the_result),
 		WITH_KERNEL(an_interrupt_cancels_the_task_on_every_shard),
+		WITH_KERNEL(a_failure_cancels_the_task_on_every_other_shard),
 		WITH_KERNEL(
 			a_cancelled_caller_begins_nothing_but_inside_a_shield),
 		WITH_KERNEL(what_main_leaves_behind_is_cancelled_and_closed),
