@@ -520,3 +520,13 @@ torc_run(const struct torc_options *user, torc_task_fn *fn, void *arg)
 	atomic_flag_clear(&is_running);
 	return ret;
 }
+
+int
+torc_main(torc_task_fn *fn)
+{
+	int ret = torc_run(NULL, fn, NULL);
+
+	if (ret < 0)
+		torc_log(TORC_LOG_ERROR, "main: %s", strerror(-ret));
+	return ret != 0;
+}

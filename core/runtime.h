@@ -138,10 +138,10 @@ int torc_run(const struct torc_options *options, torc_task_fn *fn, void *arg);
  * A main() that runs fn(NULL) on the default options; the process's exit
  * status is 0 when it returned 0, else 1.
  */
-#define TORC_MAIN(fn)                                 \
-	int main(void)                                \
-	{                                             \
-		return torc_run(NULL, fn, NULL) != 0; \
+#define TORC_MAIN(fn)                 \
+	int main(void)                \
+	{                             \
+		return torc_main(fn); \
 	}
 
 /*
