@@ -15,8 +15,14 @@
  * Lifetime  From start until it is READY it belongs to the producer: do not
  *           move or free it. No await returns sooner, not even a cancelled
  *           one: a cancel makes the producer finish early, it does not
- *           abandon it.
- * Shard     The one that started it.
+ *           abandon it. A task that returns while one on its stack is pending
+ *           has freed it under its producer, as any function would; only
+ *           AddressSanitizer notices.
+ * Shard     The one that started it: there it is awaited and cancelled. It
+ *           does not know which that is. An await elsewhere ends the process
+ *           when the value arrives; a cancel elsewhere is a data race, which
+ *           only ThreadSanitizer notices. See remote.h and channel/ for what
+ *           may be waited for from other shards.
  * Errors    value is what the call would have returned: a count, or -errno.
  *           -ECANCELED when it was cancelled before it happened; a success
  *           that beat the cancel is delivered as a success.

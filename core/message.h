@@ -5,6 +5,8 @@
 /*
  * message - what one thread leaves in the inbox of another's shard
  *
+ * A member of what public headers declare, a call or who waits for a channel:
+ * there is nothing to call here, a program has remote.h and channel/ for that.
  * It is embedded in whatever has something to say to another shard, so that
  * saying it takes no memory and cannot fail.
  *

@@ -13,6 +13,8 @@
  *           calls, over the time between them, is a rate.
  * Shard     The calling one: torc_run_on_shards() brings all.
  * Errors    None; a dump leaves out what could not be written.
+ * C++       Write `struct torc_metrics numbers`, as in C: a call of this name
+ *           hides the type's.
  */
 
 #include <stdint.h>

@@ -30,8 +30,8 @@
  * Errors    -ENOMEM where a stack is needed; -ECANCELED and -ETIMEDOUT from
  *           everything that waits. A mistake ends the process with a line
  *           that names it: waiting outside a task, joining oneself, joining
- *           twice (until the memory has a new owner), the handle or the
- *           future of another shard.
+ *           twice (until the memory has a new owner), the handle of another
+ *           shard; a future of another shard when its value arrives.
  * Fairness  A call that finds its value ready spends one of 128 units that
  *           the task has each time it is resumed; the last one yields. So a
  *           ready task waits for at most 128 such calls of each task that is

@@ -5,6 +5,10 @@
 /*
  * timer - a function that runs once a point in time has passed
  *
+ * A member of what public headers declare, a sleep or a ticker: there is
+ * nothing to call here, a program that wants one has torc_sleep_start(). What
+ * follows is for torc itself.
+ *
  * The caller embeds a struct torc_timer in its own object and sets fn;
  * the rest starts zeroed. The runtime never allocates, copies or moves one.
  *

@@ -5,6 +5,10 @@
 /*
  * op - one SQE, from submit to its last CQE
  *
+ * A member of what public headers declare, a connect or a file's read: there
+ * is nothing to call here, a program has the calls of those headers. What
+ * follows is for torc itself.
+ *
  * The caller embeds a struct torc_op in its own object. Nothing is allocated,
  * copied or moved: its address travels through the kernel as user_data, with
  * a generation in the 16 spare bits above a user address.
