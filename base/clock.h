@@ -13,7 +13,6 @@
  */
 
 #include <stdint.h>
-#include <time.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -24,14 +23,7 @@ extern "C" {
 #define TORC_S (TORC_MS * 1000)
 
 /* Nanoseconds since some point before this process started. */
-static inline uint64_t
-torc_clock_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return (uint64_t)now.tv_sec * TORC_S + (uint64_t)now.tv_nsec;
-}
+uint64_t torc_clock_ns(void);
 
 #ifdef __cplusplus
 }

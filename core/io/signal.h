@@ -36,6 +36,7 @@
 
 #include <signal.h>
 #include <stdint.h>
+#include <sys/select.h> /* sigset_t, which signal.h hides in strict C11 */
 #include <sys/types.h>
 
 #include <torc/core/future.h>

@@ -3,6 +3,8 @@
  * Most of what a program needs, as C11 and as C++17: tasks, select, deadline,
  * channel, lock, blocking call, file, signal.
  */
+#define _DEFAULT_SOURCE /* kill(2), usleep(3) */
+
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
