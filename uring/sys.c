@@ -16,6 +16,17 @@
 
 #include "base/sanitizer_priv.h"
 
+/*
+ * The ring closes most descriptors, which TSan does not see: it would take the
+ * next use of the number, on another thread, for a race with who had it. So it
+ * sees neither end of them.
+ */
+#ifdef TORC__TSAN
+#define UNSEEN(name, ...) (int)syscall(SYS_##name, __VA_ARGS__)
+#else
+#define UNSEEN(name, ...) name(__VA_ARGS__)
+#endif
+
 static int
 result(int ret)
 {
@@ -26,21 +37,21 @@ int
 torc__sys_socket(struct torc_ring *ring, int domain, int type, int protocol)
 {
 	(void)ring;
-	return result(socket(domain, type | SOCK_CLOEXEC, protocol));
+	return result(UNSEEN(socket, domain, type | SOCK_CLOEXEC, protocol));
 }
 
 int
 torc__sys_socketpair(struct torc_ring *ring, int type, int fds[2])
 {
 	(void)ring;
-	return result(socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
+	return result(UNSEEN(socketpair, AF_UNIX, type | SOCK_CLOEXEC, 0, fds));
 }
 
 int
 torc__sys_pipe(struct torc_ring *ring, int fds[2])
 {
 	(void)ring;
-	return result(pipe2(fds, O_CLOEXEC));
+	return result(UNSEEN(pipe2, fds, O_CLOEXEC));
 }
 
 int
@@ -194,13 +205,5 @@ void
 torc__sys_close_fd(struct torc_ring *ring, int fd)
 {
 	(void)ring;
-#ifdef TORC__TSAN
-	/*
-	 * The ring closes most descriptors, which TSan does not see: it would
-	 * take this for a race with who had the number before, elsewhere.
-	 */
-	syscall(SYS_close, fd);
-#else
-	close(fd);
-#endif
+	(void)UNSEEN(close, fd);
 }

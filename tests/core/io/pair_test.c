@@ -454,6 +454,33 @@ a_message_cancelled_in_the_queue_is_not_sent(void *unused)
 	return 0;
 }
 
+static int
+open_and_close(void *unused)
+{
+	for (unsigned i = 0; i < 200; i++) {
+		struct torc_pipe *reader, *writer;
+		struct ends ends;
+
+		must_be(torc_stream_pair(&ends.a, &ends.b), 0);
+		must_be(torc_pipe_open(&reader, &writer), 0);
+		if (i % 4 == 0)
+			torc_sleep(100 * TORC_US);
+		torc_close(ends.a);
+		torc_close(ends.b);
+		torc_pipe_close(reader);
+		torc_pipe_close(writer);
+	}
+	(void)unused;
+	return 0;
+}
+
+/* No race, whatever a sanitizer knows of who closed the number before. */
+static int
+shards_use_a_number_one_after_the_other(void *unused)
+{
+	return torc_run_on_shards(open_and_close, unused);
+}
+
 int
 main(void)
 {
@@ -467,6 +494,7 @@ main(void)
 		WITH_TORC(a_dead_ones_file_is_replaced_and_a_live_ones_is_not),
 		WITH_TORC(
 			a_partly_read_message_gives_its_rest_and_not_the_next),
+		WITH_SHARDS(shards_use_a_number_one_after_the_other, 2),
 		WITH_TORC(an_empty_message_is_refused),
 		WITH_TORC(a_message_too_large_to_send_ends_alone),
 		WITH_TORC(a_message_of_gibibytes_is_refused_whole),
