@@ -82,7 +82,9 @@ void torc_signals_close(struct torc_signals *signals);
 /*
  * Wait until the user presses Ctrl-C (SIGINT) or somebody asks the process to
  * end (SIGTERM). Only while this waits are the two caught: the next one, when
- * the clean-up takes too long, ends the process as it would without torc.
+ * the clean-up takes too long, ends the process as it would without torc. Some
+ * send two at once (timeout(1) one to its child and one to the whole group):
+ * who must finish all the same takes both by torc_signals_open() until then.
  *
  * Returns  SIGINT or SIGTERM; -EBUSY when another task waits for one of them;
  *          -errno.

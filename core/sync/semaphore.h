@@ -14,7 +14,9 @@
  *
  * Lifetime  The caller's memory, from init on. Neither moved nor freed while
  *           somebody waits.
- * Shard     One. Calls that wait need a task.
+ * Shard     One. Calls that wait need a task. Across shards a channel of 0-byte
+ *           items is one, with its capacity as permits: acquire is
+ *           torc_channel_reserve(), release torc_channel_unreserve().
  * Errors    -EPIPE: it is closed. -ECANCELED, -ETIMEDOUT: nothing was taken.
  *           More permits than UINT32_MAX: asserted.
  * Cost      An acquire that need not wait and its release take under 10 ns,

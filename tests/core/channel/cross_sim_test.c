@@ -171,6 +171,95 @@ what_is_sent_is_received_across_three_shards(void **state)
 	search(many_to_one, 3, 5);
 }
 
+/* ---- a semaphore across shards ---- */
+
+#define PERMITS 3
+
+struct permits {
+	struct torc_channel *channel;
+	uint32_t held_count, held_max;
+};
+
+/* Waits by chance under a deadline, or tries without waiting. */
+static int
+acquire(struct torc_channel *channel)
+{
+	struct torc_deadline scope;
+	int ret;
+
+	if (torc_sim_random(4) == 0)
+		return torc_channel_try_reserve(channel);
+	torc_deadline_begin(&scope, torc_sim_random(3) * 50 * TORC_US);
+	ret = torc_channel_reserve(channel);
+	torc_deadline_end(&scope);
+	return ret;
+}
+
+static int
+hold_permits(void *arg)
+{
+	struct permits *permits = arg;
+
+	for (unsigned i = 0; i < ITEMS; i++) {
+		int ret = acquire(permits->channel);
+
+		if (ret == -EAGAIN || ret == -ETIMEDOUT)
+			continue;
+		if (ret < 0)
+			return ret;
+		if (++permits->held_count > permits->held_max)
+			permits->held_max = permits->held_count;
+		(void)torc_sleep(torc_sim_random(50 * TORC_US));
+		permits->held_count--;
+		torc_channel_unreserve(permits->channel);
+	}
+	return 0;
+}
+
+static int
+hold_twice(void *permits)
+{
+	struct torc_group group;
+	int ret = 0;
+
+	torc_group_init(&group);
+	for (unsigned i = 0; i < 2 && ret == 0; i++)
+		ret = torc_group_spawn(&group, hold_permits, permits);
+	return ret < 0 ? ret : torc_group_join(&group);
+}
+
+static int
+share_permits(void *arg)
+{
+	struct permits permits = { 0 };
+	int ret = torc_channel_create(&permits.channel, 0, PERMITS);
+
+	(void)arg;
+	if (ret < 0)
+		return ret;
+	ret = torc_run_on_shards(hold_twice, &permits);
+	if (permits.held_max != PERMITS)
+		ret = -EPROTO;
+	/* None was lost, and none came to them. */
+	for (unsigned i = 0; i < PERMITS; i++)
+		if (torc_channel_try_reserve(permits.channel) != 0)
+			return -EPROTO;
+	if (torc_channel_try_reserve(permits.channel) != -EAGAIN)
+		ret = -EPROTO;
+	for (unsigned i = 0; i < PERMITS; i++)
+		torc_channel_unreserve(permits.channel);
+	torc_channel_release(permits.channel);
+	return ret;
+}
+
+/* What semaphore.h says of several shards. */
+static void
+reservations_are_permits_across_shards(void **state)
+{
+	(void)state;
+	search(share_permits, 2, 1);
+}
+
 /* ---- calls that are cancelled ---- */
 
 struct work {
@@ -427,6 +516,7 @@ main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(what_is_sent_is_received_on_one_shard),
 		cmocka_unit_test(what_is_sent_is_received_across_three_shards),
+		cmocka_unit_test(reservations_are_permits_across_shards),
 		cmocka_unit_test(no_call_returns_before_its_task),
 		cmocka_unit_test(all_read_the_same_news),
 		cmocka_unit_test(messages_alone_do_not_make_time_run_away),
