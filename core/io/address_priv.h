@@ -16,6 +16,13 @@ struct torc_address_name {
 	uint16_t port;
 };
 
+/* Where datagrams go, and no connection can be made. */
+static inline bool
+torc__address_is_datagram(const struct torc_address *address)
+{
+	return address->type == TORC_UDP || address->type == TORC_UNIX_DGRAM;
+}
+
 /*
  * torc_address_parse() that looks nothing up. Returns 1 for a name: it is in
  * *name then, and of *out only the type is set. `why` is not NULL.

@@ -9,6 +9,7 @@
 
 #include "base/assert_priv.h"
 #include "base/list_priv.h"
+#include "core/io/address_priv.h"
 #include "core/runtime_priv.h"
 #include "core/shard_priv.h"
 
@@ -109,17 +110,11 @@ open_inet(struct torc_ring *ring, const struct torc_address *address,
 	return ret < 0 ? ret : fd;
 }
 
-static bool
-is_listened_to(const struct torc_address *address)
-{
-	return address->type != TORC_UDP && address->type != TORC_UNIX_DGRAM;
-}
-
 static int
 start_listening(struct torc_ring *ring, const struct torc_address *address,
 	int fd, int backlog)
 {
-	if (!is_listened_to(address))
+	if (torc__address_is_datagram(address))
 		return 0;
 	return ring->engine->listen(ring, fd, backlog);
 }
@@ -224,7 +219,7 @@ torc__bind_open(struct torc_ring *ring, const struct torc_address *address,
 	torc_assert(shard < TORC__SHARDS_MAX);
 	pthread_mutex_lock(&lock);
 	bound = find(address);
-	if (bound == NULL && is_listened_to(address))
+	if (bound == NULL && !torc__address_is_datagram(address))
 		bound = find_chosen(address, shard);
 	if (bound == NULL)
 		fd = open_first(ring, address, backlog, &bound);

@@ -5,6 +5,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 
+#include "core/io/address_priv.h"
 #include "core/io/stream_priv.h"
 
 static void
@@ -51,14 +52,15 @@ bind_to(struct torc_ring *ring, int fd, const struct torc_address *from)
 }
 
 static int
-open_stream(struct torc_connect *connect, const struct torc_address *from)
+open_stream(struct torc_shard *shard, struct torc_connect *connect,
+	const struct torc_address *from)
 {
-	struct torc_ring *ring = &torc__shard->ring;
+	struct torc_ring *ring = &shard->ring;
 	int type = connect->_to.type, one = 1, fd;
 
-	if (type == TORC_UDP || type == TORC_UNIX_DGRAM)
-		torc__panic("torc_connect() to a datagram address: datagrams "
-			    "have torc_udp_bind() and torc_udp_send()");
+	if (torc__address_is_datagram(&connect->_to) ||
+		(from != NULL && from->type != type))
+		return -EINVAL;
 	fd = ring->engine->socket(ring, connect->_to.sa.sa_family,
 		type == TORC_UNIX_SEQPACKET ? SOCK_SEQPACKET : SOCK_STREAM, 0);
 	if (fd < 0)
@@ -75,7 +77,7 @@ open_stream(struct torc_connect *connect, const struct torc_address *from)
 	if (type == TORC_TCP)
 		ring->engine->setsockopt(
 			ring, fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof(one));
-	connect->stream = torc__stream_of_type(torc__shard, fd, type);
+	connect->stream = torc__stream_of_type(shard, fd, type);
 	if (connect->stream == NULL)
 		return -ENOMEM;
 	/* Should the runtime end before it is connected. */
@@ -84,52 +86,66 @@ open_stream(struct torc_connect *connect, const struct torc_address *from)
 	return 0;
 }
 
-void
-torc_connect_from_start(struct torc_connect *connect,
+static void
+start(struct torc_shard *shard, struct torc_connect *connect,
 	const struct torc_address *to, const struct torc_address *from)
 {
 	struct io_uring_sqe *sqe;
 	int ret;
 
-	torc_assert(torc__shard != NULL);
 	*connect = (struct torc_connect){ ._to = *to };
 	torc_future_init(&connect->done, cancel_connect, connect);
 	torc__op_init(&connect->_op, on_connected);
-	ret = open_stream(connect, from);
+	ret = open_stream(shard, connect, from);
 	if (ret < 0) {
 		torc_future_complete(&connect->done, ret);
 		return;
 	}
-	sqe = torc__ring_sqe(&torc__shard->ring);
+	sqe = torc__ring_sqe(&shard->ring);
 	io_uring_prep_connect(
 		sqe, connect->stream->fd, &connect->_to.sa, connect->_to.len);
-	torc__op_submit(&torc__shard->ring, &connect->_op, sqe);
+	torc__op_submit(&shard->ring, &connect->_op, sqe);
+}
+
+void
+torc_connect_from_start(struct torc_connect *connect,
+	const struct torc_address *to, const struct torc_address *from)
+{
+	start(torc__shard_current("torc_connect_from_start"), connect, to,
+		from);
 }
 
 void
 torc_connect_start(struct torc_connect *connect, const struct torc_address *to)
 {
-	torc_connect_from_start(connect, to, NULL);
+	start(torc__shard_current("torc_connect_start"), connect, to, NULL);
+}
+
+static int
+connect_and_wait(const char *call, struct torc_stream **stream,
+	const struct torc_address *to, const struct torc_address *from)
+{
+	struct torc_connect connect;
+	int64_t ret = torc__interrupted(call);
+
+	if (ret < 0)
+		return (int)ret;
+	start(torc__shard, &connect, to, from);
+	ret = torc_await(&connect.done);
+	if (ret == 0)
+		*stream = connect.stream;
+	return (int)ret;
 }
 
 int
 torc_connect(struct torc_stream **stream, const struct torc_address *to)
 {
-	return torc_connect_from(stream, to, NULL);
+	return connect_and_wait("torc_connect", stream, to, NULL);
 }
 
 int
 torc_connect_from(struct torc_stream **stream, const struct torc_address *to,
 	const struct torc_address *from)
 {
-	struct torc_connect connect;
-	int64_t ret = torc__interrupted("torc_connect");
-
-	if (ret < 0)
-		return (int)ret;
-	torc_connect_from_start(&connect, to, from);
-	ret = torc_await(&connect.done);
-	if (ret == 0)
-		*stream = connect.stream;
-	return (int)ret;
+	return connect_and_wait("torc_connect_from", stream, to, from);
 }

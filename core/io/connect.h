@@ -31,7 +31,8 @@ struct torc_connect {
 
 /*
  * Begin to connect to `to`, which is copied. A cancel that comes too late
- * leaves a connection behind: look at the value, also after a select.
+ * leaves a connection behind: look at the value, also after a select. -EINVAL:
+ * an address of datagrams.
  */
 void torc_connect_start(
 	struct torc_connect *connect, const struct torc_address *to);
@@ -42,8 +43,9 @@ void torc_connect_start(
  * address has room for as many connections as any. A Unix path is a file that
  * stays when the stream is closed.
  *
- * Returns  as torc_connect(), and -EADDRNOTAVAIL, -EADDRINUSE; -EINVAL or
- *          -EAFNOSUPPORT when the two are of different kinds.
+ * Returns  as torc_connect(), and -EADDRNOTAVAIL, -EADDRINUSE; -EINVAL when
+ *          the two are of different kinds, -EINVAL or -EAFNOSUPPORT for IPv4
+ *          and IPv6.
  */
 int torc_connect_from(struct torc_stream **stream,
 	const struct torc_address *to, const struct torc_address *from)

@@ -9,6 +9,7 @@
 #include <torc/base/clock.h>
 #include <torc/base/log.h>
 
+#include "core/io/address_priv.h"
 #include "core/io/bind_priv.h"
 #include "core/io/listener_priv.h"
 #include "core/io/stream_priv.h"
@@ -332,13 +333,13 @@ torc_listen(struct torc_listener **listener, const struct torc_address *address,
 {
 	int backlog = options != NULL && options->backlog > 0 ? options->backlog
 							      : BACKLOG_DEFAULT;
-	struct torc_listener *l = torc_calloc(1, sizeof(*l));
+	struct torc_listener *l;
 	int fd;
 
 	torc_assert(torc__shard != NULL);
-	if (address->type == TORC_UDP || address->type == TORC_UNIX_DGRAM)
-		torc__panic("torc_listen() on a datagram address: datagrams "
-			    "have torc_udp_bind()");
+	if (torc__address_is_datagram(address))
+		return -EINVAL;
+	l = torc_calloc(1, sizeof(*l));
 	if (l == NULL)
 		return -ENOMEM;
 	fd = torc__bind_open(&torc__shard->ring, address, backlog, &l->address);

@@ -13,8 +13,9 @@
  *           wait in the kernel's backlog, nobody is accepted and dropped. It
  *           goes on when this shard closes a connection, and every 100 ms.
  *           One line is logged per shortage.
- * Lifetime  torc_listen() to torc_listener_close(), which takes it at once.
- *           Connections that were accepted and not taken are then reset.
+ * Lifetime  torc_listen() or torc_listener_adopt() to torc_listener_close(),
+ *           which takes it at once. Connections that were accepted and not
+ *           taken are then reset.
  * Shard     The one that made it.
  * Errors    -errno.
  * Kernel    5.19 for multishot accept.
@@ -41,8 +42,9 @@ struct torc_listen_options {
 /*
  * Begin to listen. Port 0 takes a free one, the same on every shard.
  *
- * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL ...; -ENOMEM. A Unix
- *          socket that a dead process left behind is replaced.
+ * Returns  0; -EADDRINUSE, -EACCES, -EADDRNOTAVAIL ...; -EINVAL: an address
+ *          of datagrams, which have udp.h; -ENOMEM. A Unix socket that a dead
+ *          process left behind is replaced.
  */
 int torc_listen(struct torc_listener **listener,
 	const struct torc_address *address,

@@ -135,7 +135,8 @@ torc_resolve_start(struct torc_resolve *resolve, const char *text,
 	const char *why;
 	int ret;
 
-	torc_assert(torc__shard != NULL && out_max > 0);
+	(void)torc__shard_current("torc_resolve_start");
+	torc_assert(out_max > 0);
 	*resolve = (struct torc_resolve){ ._out = out };
 	torc_future_init(&resolve->done, cancel_resolve, resolve);
 	ret = torc__address_parse_numeric(&address, &name, text, &why);
@@ -202,16 +203,10 @@ static void
 on_resolved(struct torc_future *done)
 {
 	struct torc_connect_to *connect = torc_future_waiter(done);
-	int type = connect->_found[0].type;
-	int64_t error = done->value;
 
-	if (error > 0) {
-		connect->_count = (unsigned)error;
-		error = -EINVAL;
-		if (type == TORC_UDP || type == TORC_UNIX_DGRAM)
-			connect->_count = 0;
-	}
-	try_next(connect, error);
+	if (done->value > 0)
+		connect->_count = (unsigned)done->value;
+	try_next(connect, done->value);
 }
 
 static void
@@ -230,6 +225,7 @@ cancel_connect_to(struct torc_future *done)
 void
 torc_connect_to_start(struct torc_connect_to *connect, const char *text)
 {
+	(void)torc__shard_current("torc_connect_to_start");
 	*connect = (struct torc_connect_to){ 0 };
 	torc_future_init(&connect->done, cancel_connect_to, connect);
 	torc_resolve_start(

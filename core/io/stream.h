@@ -166,9 +166,10 @@ int torc_shutdown(struct torc_stream *stream);
 /*
  * Wait for a connection to `to`. *stream is set on success only.
  *
- * Returns  0; -ECONNREFUSED, -EHOSTUNREACH ...; -EMFILE when descriptors ran
- *          out; -ENOMEM. Bound it with a deadline: the kernel's own limit
- *          is minutes.
+ * Returns  0; -ECONNREFUSED, -EHOSTUNREACH ...; -EINVAL: an address of
+ *          datagrams, which have udp.h; -EMFILE when descriptors ran out;
+ *          -ENOMEM. Bound it with a deadline: the kernel's own limit is
+ *          minutes.
  */
 int torc_connect(struct torc_stream **stream, const struct torc_address *to)
 	__attribute__((warn_unused_result));

@@ -361,39 +361,12 @@ receive_twice(void)
 	return 0;
 }
 
-static int
-connect_to_datagrams(void)
-{
-	struct torc_connect connect;
-	struct torc_address to;
-
-	(void)open_for_mistake();
-	if (torc_address_parse(&to, "unix-dgram:@x", NULL) < 0)
-		return 1;
-	torc_connect_start(&connect, &to);
-	return 0;
-}
-
-static int
-listen_for_datagrams(void)
-{
-	struct torc_listener *listener;
-	struct torc_address at;
-
-	(void)open_for_mistake();
-	if (torc_address_parse(&at, "unix-dgram:@x", NULL) < 0)
-		return 1;
-	return torc_listen(&listener, &at, NULL);
-}
-
 static void
 a_mistake_is_named(void **state)
 {
 	static const struct mistake_row mistakes[] = {
 		{ receive_both_ways, "torc_recv() or torc_read() after" },
 		{ receive_twice, "two torc_recv_fds() at a time" },
-		{ connect_to_datagrams, "torc_connect() to a datagram" },
-		{ listen_for_datagrams, "torc_listen() on a datagram" },
 	};
 
 	(void)state;
