@@ -29,6 +29,8 @@ struct torc_engine {
 	bool is_blind;
 	/* Time, files and other ends exist inside the engine only. */
 	bool is_simulated;
+	/* It asks first and calls then: a listener must say O_NONBLOCK. */
+	bool is_polling;
 
 	/* Map the queues and fill ring->uring; close gives them back. */
 	int (*open)(struct torc_ring *, const struct torc_ring_options *);

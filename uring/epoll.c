@@ -252,6 +252,7 @@ epoll_close_fd(struct torc_ring *ring, int fd)
 
 const struct torc_engine torc__engine_epoll = {
 	.name = "epoll",
+	.is_polling = true,
 	.is_blind = true,
 	.open = epoll_open,
 	.close = epoll_close,

@@ -31,6 +31,7 @@ struct torc_listener {
 	bool is_multishot; /* what op is, while it is in flight */
 	bool is_stopping;  /* no more accepts; the socket closes */
 	bool is_socket_closed;
+	bool is_adopted; /* others may have the socket as well */
 	bool is_closing; /* and the listener goes */
 	bool is_gone;
 	uint32_t pins; /* tasks inside torc_accept() */
@@ -200,7 +201,10 @@ close_socket(struct torc_listener *l)
 	if (!l->is_socket_closed) {
 		l->is_socket_closed = true;
 		l->error = -ESHUTDOWN;
-		torc__bind_close(ring, &l->address, l->fd);
+		if (l->is_adopted)
+			ring->engine->close_fd(ring, l->fd);
+		else
+			torc__bind_close(ring, &l->address, l->fd);
 	}
 	if (l->is_closing) {
 		torc__resource_gone(l->shard, &l->resource);
@@ -253,7 +257,9 @@ wait_for_one(struct torc_listener *l, struct torc_future *future)
 		torc__resource_refuse(&l->resource, "a listener", future);
 		return;
 	}
-	torc_assert(l->acceptor == NULL);
+	if (torc_unlikely(l->acceptor != NULL))
+		torc__panic("two accept from one listener: it has one acceptor "
+			    "at a time, which spawns a task per connection");
 	torc_future_init(future, cancel_accept, l);
 	l->acceptor = future;
 	notify(l);
@@ -327,35 +333,61 @@ close_resource(struct torc_resource *resource)
 	}
 }
 
-int
-torc_listen(struct torc_listener **listener, const struct torc_address *address,
-	const struct torc_listen_options *options)
+/* Without a socket yet. NULL when memory is exhausted. */
+static struct torc_listener *
+make(struct torc_shard *shard)
 {
-	int backlog = options != NULL && options->backlog > 0 ? options->backlog
-							      : BACKLOG_DEFAULT;
-	struct torc_listener *l;
-	int fd;
+	struct torc_listener *l = torc_calloc(1, sizeof(*l));
 
-	torc_assert(torc__shard != NULL);
-	if (torc__address_is_datagram(address))
-		return -EINVAL;
-	l = torc_calloc(1, sizeof(*l));
 	if (l == NULL)
-		return -ENOMEM;
-	fd = torc__bind_open(&torc__shard->ring, address, backlog, &l->address);
-	if (fd < 0) {
-		torc_free(l);
-		return fd;
-	}
-	l->fd = fd;
-	l->shard = torc__shard;
+		return NULL;
+	l->shard = shard;
 	l->ahead_max = AHEAD_DEFAULT;
 	l->pause.fn = on_pause_over;
 	l->fd_waiter.fn = on_fd_freed;
 	l->resource.close = close_resource;
 	torc__op_init(&l->op, on_accept);
 	torc__list_init(&l->ahead);
-	torc__resource_join(l->shard, &l->resource);
+	return l;
+}
+
+struct torc_listener *
+torc__listener_adopt(
+	struct torc_shard *shard, int fd, const struct torc_address *address)
+{
+	struct torc_listener *l = make(shard);
+
+	if (l == NULL)
+		return NULL;
+	l->address = *address;
+	l->is_adopted = true;
+	l->fd = fd;
+	torc__resource_join(shard, &l->resource);
+	return l;
+}
+
+int
+torc_listen(struct torc_listener **listener, const struct torc_address *address,
+	const struct torc_listen_options *options)
+{
+	struct torc_shard *shard = torc__shard_current("torc_listen");
+	int backlog = options != NULL && options->backlog > 0 ? options->backlog
+							      : BACKLOG_DEFAULT;
+	struct torc_listener *l;
+	int fd;
+
+	if (torc__address_is_datagram(address))
+		return -EINVAL;
+	l = make(shard);
+	if (l == NULL)
+		return -ENOMEM;
+	fd = torc__bind_open(&shard->ring, address, backlog, &l->address);
+	if (fd < 0) {
+		torc_free(l);
+		return fd;
+	}
+	l->fd = fd;
+	torc__resource_join(shard, &l->resource);
 	*listener = l;
 	return 0;
 }
@@ -392,9 +424,10 @@ torc_listener_stop(struct torc_listener *l)
 
 		/*
 		 * From now on, not from the next turn on, clients are
-		 * refused. The shards of a Unix address share one socket.
+		 * refused, unless others share the socket: the shards of a
+		 * Unix address, or from whom it was adopted.
 		 */
-		if (l->address.type == TORC_TCP)
+		if (l->address.type == TORC_TCP && !l->is_adopted)
 			(void)ring->engine->shutdown(ring, l->fd, SHUT_RD);
 		torc__op_cancel(ring, &l->op);
 		return;

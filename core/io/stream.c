@@ -407,6 +407,13 @@ cancel_recv(struct torc_future *future)
 	torc_future_complete(future, -ECANCELED);
 }
 
+static __attribute__((noreturn, cold)) void
+received_twice(void)
+{
+	torc__panic("two receive from one stream: it has one receiver at a "
+		    "time, and a relay is one");
+}
+
 void
 torc__stream_recv(struct torc_stream *s, struct torc_future *future)
 {
@@ -414,7 +421,8 @@ torc__stream_recv(struct torc_stream *s, struct torc_future *future)
 		torc__resource_refuse(&s->resource, "a stream", future);
 		return;
 	}
-	torc_assert(s->reader == NULL);
+	if (torc_unlikely(s->reader != NULL))
+		received_twice();
 	if (torc_unlikely(s->end == TORC_STREAM_BY_MESSAGE))
 		torc__panic("torc_recv() or torc_read() after torc_recv_fds(): "
 			    "a stream whose descriptors are received is read "
@@ -484,7 +492,11 @@ torc_reset_start(struct torc_stream *s, struct torc_future *future)
 		torc__resource_refuse(&s->resource, "a stream", future);
 		return;
 	}
-	torc_assert(s->reader == NULL && s->end == TORC_STREAM_ENDED);
+	if (torc_unlikely(s->reader != NULL))
+		received_twice();
+	if (torc_unlikely(s->end != TORC_STREAM_ENDED))
+		torc__panic("torc_reset_start() before the end of a stream: "
+			    "await a receiving call that says 0 first");
 	torc_future_init(future, cancel_recv, s);
 	if (s->error != 0) {
 		torc_future_complete(future, s->error);

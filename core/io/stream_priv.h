@@ -89,7 +89,8 @@ torc__stream_of_type(struct torc_shard *shard, int fd, int type)
 static inline void
 torc__stream_own(const struct torc_stream *s)
 {
-	torc__shard_own(s->shard, "a stream", "adopt its descriptor");
+	torc__shard_own(s->shard, "a stream",
+		"adopt a dup() of its descriptor there: see adopt.h");
 }
 
 /* Or with it: 0, or -ECANCELED as the runtime ends. */

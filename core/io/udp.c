@@ -9,6 +9,7 @@
 #include <torc/alloc/arena.h>
 #include <torc/base/log.h>
 
+#include "core/io/address_priv.h"
 #include "core/io/bind_priv.h"
 
 /* What one socket may hold unread before it is not received from. */
@@ -139,7 +140,10 @@ finish_close(struct torc_udp *udp)
 	torc__resource_gone(udp->shard, &udp->resource);
 	udp->shard->udp_count--;
 	share_buffers(udp->shard);
-	torc__bind_close(ring, &udp->address, udp->fd);
+	if (udp->is_adopted)
+		ring->engine->close_fd(ring, udp->fd);
+	else
+		torc__bind_close(ring, &udp->address, udp->fd);
 	torc__shard_fd_freed(udp->shard);
 	udp->is_gone = true;
 	release(udp);
@@ -472,32 +476,27 @@ close_resource(struct torc_resource *resource)
 	}
 }
 
-int
-torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
+/* Without a socket yet. 0 or -errno. */
+static int
+make(struct torc_udp **out, struct torc_shard *shard)
 {
-	struct torc_shard *shard = torc__shard;
-	struct torc_udp *udp;
-	int ret;
+	int ret = open_buffers(shard);
 
-	torc_assert(shard != NULL);
-	if (address->type != TORC_UDP && address->type != TORC_UNIX_DGRAM)
-		return -EINVAL;
-	ret = open_buffers(shard);
 	if (ret < 0)
 		return ret;
-	udp = torc_calloc(1, sizeof(*udp));
-	if (udp == NULL)
-		return -ENOMEM;
-	ret = torc__bind_open(&shard->ring, address, 0, &udp->address);
-	if (ret < 0) {
-		torc_free(udp);
-		return ret;
-	}
-	udp->fd = ret;
+	*out = torc_calloc(1, sizeof(**out));
+	return *out == NULL ? -ENOMEM : 0;
+}
+
+/* This is its socket, and the address is set. */
+static void
+begin(struct torc_udp *udp, struct torc_shard *shard, int fd)
+{
+	udp->fd = fd;
 	udp->shard = shard;
-	udp->is_without_gso = address->type == TORC_UNIX_DGRAM;
+	udp->is_without_gso = udp->address.type == TORC_UNIX_DGRAM;
 	/* What follows the name is aligned then. */
-	udp->template.msg_namelen = (name_max(address) + 7) & ~7u;
+	udp->template.msg_namelen = (name_max(&udp->address) + 7) & ~7u;
 	/* For the size of joined datagrams; see torc_udp_join_set(). */
 	udp->template.msg_controllen = CMSG_SPACE(sizeof(int));
 	udp->parked.resume = resume_parked;
@@ -506,58 +505,44 @@ torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 	torc__resource_join(shard, &udp->resource);
 	shard->udp_count++;
 	share_buffers(shard);
+}
+
+int
+torc__udp_adopt(struct torc_udp **out, struct torc_shard *shard, int fd,
+	const struct torc_address *address)
+{
+	struct torc_udp *udp;
+	int ret = make(&udp, shard);
+
+	if (ret < 0)
+		return ret;
+	udp->address = *address;
+	udp->is_adopted = true;
+	begin(udp, shard, fd);
 	*out = udp;
 	return 0;
 }
 
-static int
-set_membership(struct torc_udp *udp, const struct torc_address *group,
-	unsigned interface_index, bool is_member)
+int
+torc_udp_bind(struct torc_udp **out, const struct torc_address *address)
 {
-	struct torc_ring *ring = &udp->shard->ring;
-	struct ipv6_mreq six = { .ipv6mr_multiaddr = group->in6.sin6_addr,
-		.ipv6mr_interface = interface_index };
-	struct ip_mreqn four = { .imr_multiaddr = group->in.sin_addr,
-		.imr_ifindex = (int)interface_index };
-	int ret = torc__udp_begin(udp);
+	struct torc_shard *shard = torc__shard_current("torc_udp_bind");
+	struct torc_udp *udp;
+	int ret;
 
-	if (ret < 0)
-		return ret;
-	if (group->sa.sa_family != udp->address.sa.sa_family)
+	if (!torc__address_is_datagram(address))
 		return -EINVAL;
-	if (group->sa.sa_family == AF_INET6)
-		return ring->engine->setsockopt(ring, udp->fd, IPPROTO_IPV6,
-			is_member ? IPV6_JOIN_GROUP : IPV6_LEAVE_GROUP, &six,
-			sizeof(six));
-	return ring->engine->setsockopt(ring, udp->fd, IPPROTO_IP,
-		is_member ? IP_ADD_MEMBERSHIP : IP_DROP_MEMBERSHIP, &four,
-		sizeof(four));
-}
-
-int
-torc_udp_multicast_join(struct torc_udp *udp, const struct torc_address *group,
-	unsigned interface_index)
-{
-	return set_membership(udp, group, interface_index, true);
-}
-
-int
-torc_udp_multicast_leave(struct torc_udp *udp, const struct torc_address *group,
-	unsigned interface_index)
-{
-	return set_membership(udp, group, interface_index, false);
-}
-
-int
-torc_udp_join_set(struct torc_udp *udp, bool is_joined)
-{
-	struct torc_ring *ring = &udp->shard->ring;
-	int value = is_joined, ret = torc__udp_begin(udp);
-
+	ret = make(&udp, shard);
 	if (ret < 0)
 		return ret;
-	return ring->engine->setsockopt(
-		ring, udp->fd, SOL_UDP, UDP_GRO, &value, sizeof(value));
+	ret = torc__bind_open(&shard->ring, address, 0, &udp->address);
+	if (ret < 0) {
+		torc_free(udp);
+		return ret;
+	}
+	begin(udp, shard, ret);
+	*out = udp;
+	return 0;
 }
 
 int

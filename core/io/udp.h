@@ -25,7 +25,8 @@
  *            TORC_SEND_BUF_BYTES; one that is longer than a buffer, which has
  *            room for 64 KiB at least, is -EMSGSIZE for who receives it here.
  *
- * Lifetime  torc_udp_bind() to torc_udp_close(), which takes it at once.
+ * Lifetime  torc_udp_bind() or torc_udp_adopt() to torc_udp_close(), which
+ *           takes it at once.
  * Shard     The one that made it. Shards that bind the same port share it: the
  *           kernel spreads the senders among them. Port 0 is a port of its
  *           own for each socket.

@@ -24,6 +24,7 @@ struct torc_udp {
 	int fd;
 	bool is_closing;
 	bool is_gone;
+	bool is_adopted;     /* others may have the socket as well */
 	bool is_without_gso; /* a Unix one, or kernel or device refused it */
 	uint32_t pins;       /* tasks inside torc_udp_recv() */
 	uint32_t sends;      /* awaited, on their way */
@@ -40,6 +41,13 @@ torc__udp_begin(const struct torc_udp *udp)
 		return 0;
 	return torc__resource_refusal(&udp->resource, "a udp socket");
 }
+
+/*
+ * One with the socket that is bound there. It takes `fd`, but not to fail: 0
+ * or -errno.
+ */
+int torc__udp_adopt(struct torc_udp **udp, struct torc_shard *shard, int fd,
+	const struct torc_address *address);
 
 /* From udp.c for udp_send.c: close when nothing in flight names the socket. */
 void torc__udp_close_when_quiet(struct torc_udp *udp);

@@ -322,6 +322,32 @@ opening_anything_says_enomem(void *unused)
 }
 
 static int
+adopt_scenario(void)
+{
+	struct torc_listener *listener;
+	struct torc_udp *udp;
+	int fd = socket(AF_INET, SOCK_STREAM, 0), ret;
+
+	must_be(listen(fd, 1), 0);
+	ret = torc_listener_adopt(&listener, fd);
+	if (ret < 0)
+		return ret;
+	torc_listener_close(listener);
+	ret = torc_udp_adopt(&udp, socket(AF_UNIX, SOCK_DGRAM, 0));
+	if (ret == 0)
+		torc_udp_close(udp);
+	return ret;
+}
+
+static int
+what_is_adopted_without_memory_is_closed(void *unused)
+{
+	(void)unused;
+	must(fail_each(adopt_scenario) >= 2);
+	return 0;
+}
+
+static int
 copy_scenario(void)
 {
 	static uint8_t from[BYTES];
@@ -395,6 +421,7 @@ main(int argc, char **argv)
 		WITH_TORC(pieces_leave_without_memory_for_a_vector),
 		WITH_TORC(a_file_is_sent_with_one_chunk_or_refused),
 		WITH_TORC(opening_anything_says_enomem),
+		WITH_TORC(what_is_adopted_without_memory_is_closed),
 		WITH_TORC(a_copy_into_memory_says_enomem),
 		WITH_TORC(files_say_enomem),
 	};

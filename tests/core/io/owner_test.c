@@ -154,7 +154,7 @@ static const struct call {
 	const char *what;
 	const char *remedy;
 } calls[] = {
-#define STREAM "a stream", "or adopt its descriptor"
+#define STREAM "a stream", "or adopt a dup() of its descriptor there"
 	{ recv_start, close_stream, STREAM },
 	{ recv_what_is_there, close_stream, STREAM },
 	{ reset_start, close_stream, STREAM },
