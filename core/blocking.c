@@ -395,10 +395,10 @@ torc__blocking_drain(struct torc_shard *shard)
 void
 torc_blocking_counts(struct torc_blocking_counts *counts)
 {
-	struct torc_pool *pool;
+	struct torc_pool *pool =
+		torc__shard_current("torc_blocking_counts")->pool;
 
-	torc_assert(torc__shard != NULL && torc__shard->pool != NULL);
-	pool = torc__shard->pool;
+	torc_assert(pool != NULL);
 	pthread_mutex_lock(&pool->lock);
 	*counts = (struct torc_blocking_counts){
 		.threads = pool->threads_count,

@@ -34,11 +34,12 @@ check_shard(struct torc_group *group, const char *call)
 int
 torc_group_spawn(struct torc_group *group, torc_task_fn *fn, void *arg)
 {
+	struct torc_shard *shard = torc__shard_current("torc_group_spawn");
 	struct torc_task *task;
 
-	torc_assert(torc__shard != NULL && fn != NULL);
+	torc_assert(fn != NULL);
 	check_shard(group, "torc_group_spawn");
-	task = torc__task_new(torc__shard, fn, arg);
+	task = torc__task_new(shard, fn, arg);
 	if (task == NULL)
 		return -ENOMEM;
 	task->group = group;

@@ -78,14 +78,14 @@ torc__runtime_shard(unsigned index)
 unsigned
 torc_shard_index(void)
 {
-	torc_assert(torc__shard != NULL);
-	return torc__shard->index;
+	return torc__shard_current("torc_shard_index")->index;
 }
 
 unsigned
 torc_shard_count(void)
 {
-	torc_assert(running != NULL);
+	if (torc_unlikely(running == NULL))
+		torc__shard_outside("torc_shard_count");
 	return running->count;
 }
 

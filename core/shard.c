@@ -399,8 +399,8 @@ torc__shard_post_remote(struct torc_shard *shard, struct torc_msg *msg)
 void
 torc__shard_outside(const char *call)
 {
-	torc__panic("%s outside a task: only functions that torc_spawn() "
-		    "started may wait",
+	torc__panic("%s outside a task: it is for functions that torc_run() or "
+		    "torc_spawn() started",
 		call);
 }
 

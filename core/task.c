@@ -149,10 +149,11 @@ check_handle(const struct torc_task *task, const char *call)
 int
 torc_spawn(struct torc_task **task, torc_task_fn *fn, void *arg)
 {
+	struct torc_shard *shard = torc__shard_current("torc_spawn");
 	struct torc_task *made;
 
-	torc_assert(torc__shard != NULL && fn != NULL);
-	made = torc__task_new(torc__shard, fn, arg);
+	torc_assert(fn != NULL);
+	made = torc__task_new(shard, fn, arg);
 	if (made == NULL)
 		return -ENOMEM;
 	if (task != NULL) {

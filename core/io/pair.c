@@ -6,14 +6,12 @@
 #include "core/io/stream_priv.h"
 
 static int
-open_pair(struct torc_stream **a, struct torc_stream **b, int socket_type,
-	int type)
+open_pair(struct torc_shard *shard, struct torc_stream **a,
+	struct torc_stream **b, int socket_type, int type)
 {
-	struct torc_shard *shard = torc__shard;
 	struct torc_stream *first, *second;
 	int fds[2], ret;
 
-	torc_assert(shard != NULL);
 	ret = shard->ring.engine->socketpair(&shard->ring, socket_type, fds);
 	if (ret < 0)
 		return ret;
@@ -32,11 +30,13 @@ open_pair(struct torc_stream **a, struct torc_stream **b, int socket_type,
 int
 torc_stream_pair(struct torc_stream **a, struct torc_stream **b)
 {
-	return open_pair(a, b, SOCK_STREAM, TORC_UNIX);
+	return open_pair(torc__shard_current("torc_stream_pair"), a, b,
+		SOCK_STREAM, TORC_UNIX);
 }
 
 int
 torc_packet_pair(struct torc_stream **a, struct torc_stream **b)
 {
-	return open_pair(a, b, SOCK_SEQPACKET, TORC_UNIX_SEQPACKET);
+	return open_pair(torc__shard_current("torc_packet_pair"), a, b,
+		SOCK_SEQPACKET, TORC_UNIX_SEQPACKET);
 }

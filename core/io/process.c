@@ -292,7 +292,7 @@ prepare(struct torc_process **out, const struct torc_process_options *options)
 	struct torc_process *process;
 	int ret;
 
-	torc_assert(torc__shard != NULL);
+	(void)torc__shard_current("torc_process_spawn_start");
 	torc_assert(options->argv != NULL && options->argv[0] != NULL);
 	if (torc__shard->ring.engine->is_simulated)
 		return -EOPNOTSUPP;

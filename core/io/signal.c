@@ -170,10 +170,12 @@ unclaim(struct torc_shard *shard, const sigset_t *set)
 static struct torc_shard *
 first_shard(void)
 {
-	if (torc_unlikely(torc__shard == NULL || torc__shard->index != 0))
+	struct torc_shard *shard = torc__shard_current("torc_signals_open");
+
+	if (torc_unlikely(shard->index != 0))
 		torc__panic("signals are caught on shard 0 alone: spawn the "
 			    "task that waits for them there");
-	return torc__shard;
+	return shard;
 }
 
 int
@@ -320,6 +322,7 @@ torc_interrupt_start(struct torc_interrupt *interrupt)
 	sigset_t set;
 	int ret;
 
+	(void)torc__shard_current("torc_interrupt_start");
 	sigemptyset(&set);
 	sigaddset(&set, SIGINT);
 	sigaddset(&set, SIGTERM);

@@ -7,12 +7,10 @@
 #include "core/shard_priv.h"
 
 static struct torc_pipe *
-standard(int fd)
+standard(struct torc_shard *shard, int fd)
 {
-	struct torc_pipe **home;
+	struct torc_pipe **home = &shard->stdio[fd];
 
-	torc_assert(torc__shard != NULL);
-	home = &torc__shard->stdio[fd];
 	if (*home == NULL)
 		(void)torc__pipe_make(home, fd, true);
 	return *home;
@@ -21,17 +19,17 @@ standard(int fd)
 struct torc_pipe *
 torc_stdin(void)
 {
-	return standard(STDIN_FILENO);
+	return standard(torc__shard_current("torc_stdin"), STDIN_FILENO);
 }
 
 struct torc_pipe *
 torc_stdout(void)
 {
-	return standard(STDOUT_FILENO);
+	return standard(torc__shard_current("torc_stdout"), STDOUT_FILENO);
 }
 
 struct torc_pipe *
 torc_stderr(void)
 {
-	return standard(STDERR_FILENO);
+	return standard(torc__shard_current("torc_stderr"), STDERR_FILENO);
 }

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT */
 /*
- * Goal    A call that may wait and is made outside a task ends the process
- *         with its own name, not with that of a call below it.
+ * Goal    A call that needs a task, or the shard of one, and is made outside
+ *         ends the process with its own name, not with that of a call below.
  * Method  Each is made in a child that runs no task, which must abort; the
  *         line that it wrote is compared. None comes as far as its object.
  */
@@ -23,9 +23,20 @@ static void *const object = zeros;
 		return (int)torc_##call(__VA_ARGS__); \
 	}
 
+#define OUTSIDE_START(call, ...)          \
+	static int call##_outside(void)   \
+	{                                 \
+		torc_##call(__VA_ARGS__); \
+		return 0;                 \
+	}
+
+OUTSIDE(spawn, NULL, NULL, NULL)
 OUTSIDE(interrupted)
 OUTSIDE(yield)
 OUTSIDE(run_on_shards, NULL, NULL)
+OUTSIDE(shard_index)
+OUTSIDE(shard_count)
+OUTSIDE(group_spawn, object, NULL, NULL)
 OUTSIDE(barrier_wait, object)
 OUTSIDE(condition_wait, object, object)
 OUTSIDE(mutex_lock, object)
@@ -60,6 +71,32 @@ OUTSIDE(path_rmdir, "x")
 OUTSIDE(path_mkdir, "x", 0700)
 OUTSIDE(resolve, "localhost:1", object, 1)
 OUTSIDE(connect_to, object, "localhost:1")
+OUTSIDE(connect, object, object)
+OUTSIDE(connect_from, object, object, object)
+OUTSIDE(listen, object, object, NULL)
+OUTSIDE(udp_bind, object, object)
+OUTSIDE(stream_pair, object, object)
+OUTSIDE(packet_pair, object, object)
+OUTSIDE(stream_adopt, object, -1)
+OUTSIDE(listener_adopt, object, -1)
+OUTSIDE(udp_adopt, object, -1)
+OUTSIDE(pipe_open, object, object)
+OUTSIDE(pipe_from_fd, object, -1)
+OUTSIDE(file_open, object, "x", 0, 0)
+OUTSIDE(dir_open, object, "x")
+OUTSIDE(process_spawn, object, object)
+OUTSIDE(signals_open, object, object)
+OUTSIDE(interrupt_wait)
+OUTSIDE_START(connect_start, object, object)
+OUTSIDE_START(connect_from_start, object, object, object)
+OUTSIDE_START(connect_to_start, object, "localhost:1")
+OUTSIDE_START(resolve_start, object, "localhost:1", object, 1)
+OUTSIDE_START(process_spawn_start, object, object)
+OUTSIDE_START(interrupt_start, object)
+OUTSIDE_START(blocking_counts, object)
+OUTSIDE_START(stdin)
+OUTSIDE_START(stdout)
+OUTSIDE_START(stderr)
 
 static const struct row {
 	const char *name;
@@ -69,9 +106,13 @@ static const struct row {
 	{                                     \
 		"torc_" #call, call##_outside \
 	}
+	ROW(spawn),
 	ROW(interrupted),
 	ROW(yield),
 	ROW(run_on_shards),
+	ROW(shard_index),
+	ROW(shard_count),
+	ROW(group_spawn),
 	ROW(barrier_wait),
 	ROW(condition_wait),
 	ROW(mutex_lock),
@@ -106,6 +147,32 @@ static const struct row {
 	ROW(path_mkdir),
 	ROW(resolve),
 	ROW(connect_to),
+	ROW(connect),
+	ROW(connect_from),
+	ROW(listen),
+	ROW(udp_bind),
+	ROW(stream_pair),
+	ROW(packet_pair),
+	ROW(stream_adopt),
+	ROW(listener_adopt),
+	ROW(udp_adopt),
+	ROW(pipe_open),
+	ROW(pipe_from_fd),
+	ROW(file_open),
+	ROW(dir_open),
+	ROW(process_spawn),
+	ROW(signals_open),
+	ROW(interrupt_wait),
+	ROW(connect_start),
+	ROW(connect_from_start),
+	ROW(connect_to_start),
+	ROW(resolve_start),
+	ROW(process_spawn_start),
+	ROW(interrupt_start),
+	ROW(blocking_counts),
+	ROW(stdin),
+	ROW(stdout),
+	ROW(stderr),
 };
 
 static void
