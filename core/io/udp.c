@@ -15,10 +15,12 @@
 /* What one socket may hold unread before it is not received from. */
 #define HELD_MAX 64
 #define BUFS_MAX 4096
+#define CONTROL_BYTES 256
 
 /*
  * A datagram is at most 65,507 bytes over IPv4 and 65,527 over IPv6; before
- * it the kernel writes a header of 16 bytes and the sender's name.
+ * it the kernel writes a header of 16 bytes, the sender's name and control
+ * messages.
  */
 static const struct torc_buffers_options datagram_buffers = {
 	.group = TORC__GROUP_DATAGRAM,
@@ -497,8 +499,13 @@ begin(struct torc_udp *udp, struct torc_shard *shard, int fd)
 	udp->is_without_gso = udp->address.type == TORC_UNIX_DGRAM;
 	/* What follows the name is aligned then. */
 	udp->template.msg_namelen = (name_max(&udp->address) + 7) & ~7u;
-	/* For the size of joined datagrams; see torc_udp_join_set(). */
-	udp->template.msg_controllen = CMSG_SPACE(sizeof(int));
+	/*
+	 * For the size of joined datagrams, see torc_udp_join_set(), beside
+	 * what an adopted socket has asked for. Nothing on a Unix socket: what
+	 * has no room there are descriptors, which the kernel closes then.
+	 */
+	if (udp->address.type == TORC_UDP)
+		udp->template.msg_controllen = CONTROL_BYTES;
 	udp->parked.resume = resume_parked;
 	udp->resource.close = close_resource;
 	torc__op_init(&udp->recv_op, on_recv);

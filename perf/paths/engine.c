@@ -23,7 +23,8 @@ static struct {
 	uint16_t groups_mask;
 	/* By descriptor: the multishot that is armed on it, or 0. */
 	uint64_t armed[SOCKETS];
-	uint64_t accept; /* the listener's */
+	uint64_t accept;       /* the listener's */
+	int32_t datagram_head; /* bytes before a datagram */
 	uint32_t sockets_count;
 	uint32_t stalls_count;
 } kernel;
@@ -113,7 +114,7 @@ send_bytes(struct torc_ring *ring, int fd, uint64_t user_data, int32_t bytes)
 	post(ring, reader, bytes, pick(0, &data));
 }
 
-/* Back to the socket it came from, behind the header and the name. */
+/* Back to the socket it came from, behind what was asked for before it. */
 static void
 send_datagram(struct torc_ring *ring, int fd, uint64_t user_data,
 	const struct msghdr *msg)
@@ -130,9 +131,15 @@ send_datagram(struct torc_ring *ring, int fd, uint64_t user_data,
 		.payloadlen = (uint32_t)bytes,
 	};
 	post(ring, user_data, bytes, 0);
-	post(ring, *armed_on(fd),
-		(int32_t)(sizeof(*out) + sizeof(struct sockaddr_in6)) + bytes,
-		flags);
+	post(ring, *armed_on(fd), kernel.datagram_head + bytes, flags);
+}
+
+/* A header, room for the name and room for control messages. */
+static int32_t
+head_bytes(const struct msghdr *msg)
+{
+	return (int32_t)(sizeof(struct io_uring_recvmsg_out) +
+			 msg->msg_namelen + msg->msg_controllen);
 }
 
 static void
@@ -173,8 +180,12 @@ take(struct torc_ring *ring, const struct io_uring_sqe *sqe)
 	case IORING_OP_SENDMSG:
 		send_message(ring, sqe);
 		return;
-	case IORING_OP_RECV:
 	case IORING_OP_RECVMSG:
+		kernel.datagram_head =
+			head_bytes((const struct msghdr *)(uintptr_t)sqe->addr);
+		*armed_on(sqe->fd) = sqe->user_data;
+		return;
+	case IORING_OP_RECV:
 		*armed_on(sqe->fd) = sqe->user_data;
 		return;
 	case IORING_OP_ACCEPT:

@@ -291,6 +291,50 @@ a_send_that_waits_can_be_cancelled(void *unused)
 	return 0;
 }
 
+static void
+send_with_descriptor(int fd, const struct torc_address *to)
+{
+	union {
+		char bytes[CMSG_SPACE(sizeof(int))];
+		struct cmsghdr alignment;
+	} control = { 0 };
+	struct iovec iov = { .iov_base = "x", .iov_len = 1 };
+	struct msghdr msg = { .msg_name = (void *)(uintptr_t)&to->sa,
+		.msg_namelen = to->len,
+		.msg_iov = &iov,
+		.msg_iovlen = 1,
+		.msg_control = control.bytes,
+		.msg_controllen = sizeof(control.bytes) };
+	struct cmsghdr *cmsg = CMSG_FIRSTHDR(&msg);
+
+	cmsg->cmsg_level = SOL_SOCKET;
+	cmsg->cmsg_type = SCM_RIGHTS;
+	cmsg->cmsg_len = CMSG_LEN(sizeof(int));
+	memcpy(CMSG_DATA(cmsg), &fd, sizeof(fd));
+	must_be(sendmsg(fd, &msg, 0), 1);
+}
+
+/* Else whoever may send to it uses up all that this process can open. */
+static int
+descriptors_that_came_along_are_closed(void *unused)
+{
+	struct torc_udp *server = bind_path("closer");
+	int fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+	struct torc_address to = where(server);
+	unsigned before = fds_count();
+	const void *data;
+
+	(void)unused;
+	for (int i = 0; i < 20; i++) {
+		send_with_descriptor(fd, &to);
+		must_be(torc_udp_recv(server, &data, NULL), 1);
+	}
+	must_be(fds_count(), before);
+	close(fd);
+	torc_udp_close(server);
+	return 0;
+}
+
 int
 main(void)
 {
@@ -305,6 +349,7 @@ main(void)
 		WITH_TORC(
 			what_does_not_fit_ends_a_batch_and_is_told_by_the_next),
 		WITH_TORC(segments_are_datagrams_of_their_own),
+		WITH_TORC(descriptors_that_came_along_are_closed),
 		WITH_TORC(what_is_tried_may_be_64_kib_and_no_more),
 		WITH_TORC(the_longest_name_can_be_answered),
 		WITH_TORC(a_send_that_waits_can_be_cancelled),
