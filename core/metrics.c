@@ -7,25 +7,16 @@
 #include "core/backtrace_priv.h"
 #include "core/metrics_priv.h"
 
-static struct torc_shard *
-current(const char *call)
-{
-	if (torc_unlikely(torc__shard == NULL))
-		torc__panic("%s outside a shard: there is nothing to tell of",
-			call);
-	return torc__shard;
-}
-
 void
 torc_metrics(struct torc_metrics *metrics)
 {
-	torc__metrics_collect(current("torc_metrics"), metrics);
+	torc__metrics_collect(torc__shard_current("torc_metrics"), metrics);
 }
 
 void
 torc_dump(int fd)
 {
-	struct torc_shard *shard = current("torc_dump");
+	struct torc_shard *shard = torc__shard_current("torc_dump");
 	struct torc_metrics now;
 
 	torc__metrics_collect(shard, &now);

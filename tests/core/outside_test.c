@@ -94,6 +94,8 @@ OUTSIDE_START(resolve_start, object, "localhost:1", object, 1)
 OUTSIDE_START(process_spawn_start, object, object)
 OUTSIDE_START(interrupt_start, object)
 OUTSIDE_START(blocking_counts, object)
+OUTSIDE_START(metrics, object)
+OUTSIDE_START(dump, 2)
 OUTSIDE_START(stdin)
 OUTSIDE_START(stdout)
 OUTSIDE_START(stderr)
@@ -170,6 +172,8 @@ static const struct row {
 	ROW(process_spawn_start),
 	ROW(interrupt_start),
 	ROW(blocking_counts),
+	ROW(metrics),
+	ROW(dump),
 	ROW(stdin),
 	ROW(stdout),
 	ROW(stderr),
